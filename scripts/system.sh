@@ -1,0 +1,21 @@
+#!/bin/sh
+# What tests use from the system: installed when we are root, otherwise named with the tests that skip.
+set -eu
+want() { # program package "what is skipped"
+    command -v "$1" >/dev/null 2>&1 && return 0
+    missing="$missing $2"
+    skipped="$skipped
+  $2: $3"
+}
+missing="" skipped=""
+want bwrap bubblewrap "nothing (the wheel's own bubblewrap is used instead)"
+want chromium chromium "the browser journeys (tests/journeys/test_browser.py)"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "system: installing$missing"
+    if apt-get -o DPkg::Lock::Timeout=300 update -qq &&
+       apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends $missing >/dev/null 2>&1; then
+        exit 0
+    fi
+fi
+echo "system: not root, or no apt: these are missing and their tests are skipped:$skipped"

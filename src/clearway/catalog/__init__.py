@@ -1,0 +1,1 @@
+"""Teams, services, environments, routes."""

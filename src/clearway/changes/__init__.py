@@ -1,0 +1,1 @@
+"""Change requests, approvals, versions, release notes."""

@@ -1,0 +1,1 @@
+"""Rollouts: strategies, targets, traffic, judges, going back. Knows no release."""

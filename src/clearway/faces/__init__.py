@@ -1,0 +1,1 @@
+"""Protocols that others speak to us."""

@@ -1,0 +1,1 @@
+"""Losses of service: timeline, suspects, recovery, review, actions."""

@@ -1,0 +1,42 @@
+"""Ids, digests, time, who acts, and what can go wrong. Pure: no database, network or file."""
+
+from .actor import SYSTEM, Actor
+from .clock import Clock, FixedClock, format_duration, parse_duration
+from .diff import Diff
+from .digests import canonical, digest_of, is_digest, sha256
+from .errors import (
+    ClearwayError,
+    Conflict,
+    Invalid,
+    NotFound,
+    Permanent,
+    Refused,
+    Retry,
+    Unauthenticated,
+)
+from .events import Event
+from .ids import new_id
+
+__all__ = [
+    "SYSTEM",
+    "Actor",
+    "ClearwayError",
+    "Clock",
+    "Conflict",
+    "Diff",
+    "Event",
+    "FixedClock",
+    "Invalid",
+    "NotFound",
+    "Permanent",
+    "Refused",
+    "Retry",
+    "Unauthenticated",
+    "canonical",
+    "digest_of",
+    "format_duration",
+    "is_digest",
+    "new_id",
+    "parse_duration",
+    "sha256",
+]

@@ -1,0 +1,17 @@
+"""Who acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person, a robot account or Clearway itself. Groups and roles live in `access`."""
+
+    name: str
+    kind: Literal["person", "robot", "system"] = "person"
+
+
+SYSTEM = Actor("clearway", "system")

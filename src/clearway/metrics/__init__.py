@@ -1,0 +1,1 @@
+"""DORA figures and the value stream, each opening to the entries that made it."""

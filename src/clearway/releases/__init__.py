@@ -1,0 +1,1 @@
+"""Manifests, promotions, plans, the calendar."""

@@ -1,0 +1,1 @@
+"""Builds the system from settings; the only package that knows everyone."""

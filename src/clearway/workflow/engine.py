@@ -1,0 +1,186 @@
+"""The durable engine behind the door; the only module that knows DBOS.
+
+Rules:
+1. Everything is enqueued, in the caller's transaction, under a key that is used once.
+2. Nothing is ever unpickled: inputs and results are JSON, and the engine's default reader is replaced by one
+   that refuses, because a row *tagged* as pickle would be unpickled by merely listing flows.
+3. The application version is constant: waiting work is rows of ours, so an upgrade meets no old code half-way
+4. The enterprise options of the engine stay off.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import dbos
+import dbos._serialization as dbos_serialization
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+
+from clearway.storage import Database, UnitOfWork
+
+from . import store
+from .model import Chore, Flows
+
+APPLICATION_VERSION = "clearway-1"
+THREADS = 24
+POLL_S = 0.1
+QUEUES: Mapping[str, int] = {"runs": 12, "builds": 2, "notices": 4}  # flows at once, a worker
+TIMER_BATCH = 200
+log = logging.getLogger("clearway.workflow")
+
+
+class PickleRefused(RuntimeError):
+    """A row of the engine's tables claims to be pickled Python; somebody wrote it who should not."""
+
+
+def refuse_pickle() -> None:
+    """Replace the engine's default reader and writer, which are pickle, by ones that refuse."""
+
+    def refuse(*_: Any) -> Any:
+        raise PickleRefused("a row of the engine's tables claims to hold pickled data; it was not read")
+
+    for method in ("serialize", "deserialize"):
+        setattr(dbos_serialization.DefaultSerializer, method, refuse)
+
+
+class Starter:
+    """Enqueues flows inside our own transactions; bound as a tool, in the server as in the worker."""
+
+    def __init__(self, database: Database, queue_of: Mapping[str, str]) -> None:
+        refuse_pickle()
+        self._queue_of = dict(queue_of)
+        self._client = DBOSClient(
+            system_database_engine=database.engine,
+            dbos_system_schema="dbos",
+            serializer=DBOSPortableJSONSerializer(),
+            lazy=True,
+        )
+
+    def enqueue(self, uow: UnitOfWork, flow: str, key: str, args: dict[str, Any]) -> None:
+        """Queue a flow; the same key again does nothing."""
+        options: dbos.EnqueueOptions = {
+            "workflow_name": flow,
+            "queue_name": self._queue_of[flow],
+            "workflow_id": key,
+            "app_version": APPLICATION_VERSION,
+        }
+        self._client.enqueue_in_transaction(uow.connection, options, args)
+
+
+def queue_table(flows: Flows) -> dict[str, str]:
+    """Which queue each flow runs on."""
+    return {name: flow.queue for name, flow in flows.items()}
+
+
+def migrate(database: Database) -> None:
+    """Make or upgrade the engine's own tables."""
+    refuse_pickle()
+    dbos.run_dbos_database_migrations(system_database_url=database.url, schema="dbos")
+
+
+class _Run:
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def step(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        return DBOS.run_step({"name": name}, function, *args)
+
+
+class Engine:
+    """Runs flows, wakes rows that are due, and repeats chores, until it is stopped."""
+
+    def __init__(self, database: Database, flows: Flows, chores: Iterable[Chore], executor_id: str) -> None:
+        refuse_pickle()
+        self._database = database
+        self._chores = list(chores)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._dbos = DBOS(config=self._config(executor_id))
+        for name, flow in flows.items():
+            self._register(name, flow.function)
+
+    def _config(self, executor_id: str) -> DBOSConfig:
+        return {
+            "name": "clearway",
+            "system_database_url": self._database.url,
+            "sys_db_pool_size": THREADS + 8,  # a smaller pool than threads stalls SQLite
+            "max_executor_threads": THREADS,
+            "application_version": APPLICATION_VERSION,
+            "executor_id": executor_id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "use_listen_notify": False,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+            "run_migrations": False,
+        }
+
+    def _register(self, name: str, function: Callable[..., None]) -> None:
+        database = self._database
+
+        def run_flow(args: dict[str, Any]) -> None:
+            function(database, _Run(str(DBOS.workflow_id)), **args)
+
+        DBOS.workflow(name=name)(run_flow)
+
+    def launch(self) -> None:
+        """Start working; returns at once. Flows that a killed worker left are taken up again."""
+        DBOS.launch()
+        for name, width in QUEUES.items():
+            DBOS.register_queue(
+                name, worker_concurrency=width, polling_interval_sec=POLL_S, on_conflict="always_update"
+            )
+        self._thread("timers", self._wake_rows, POLL_S)
+        for chore in self._chores:
+            self._thread(chore.name, lambda chore=chore: chore.function(self._database), chore.every_s)  # type: ignore[misc]
+
+    def _thread(self, name: str, work: Callable[[], None], every_s: float) -> None:
+        def loop() -> None:
+            while not self._stop.wait(every_s):
+                try:
+                    work()
+                except Exception:
+                    log.exception("%s failed; it will be tried again", name)
+
+        thread = threading.Thread(target=loop, name=f"clearway-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _wake_rows(self) -> None:
+        wake_due(self._database)
+
+    def drain(self, seconds: int = 5) -> None:
+        """Stop: let running flows end for a while, then leave the rest to the next start."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=seconds)
+        DBOS.destroy(workflow_completion_timeout_sec=seconds)
+
+
+def wake_due(database: Database) -> int:
+    """Start what is due, each in the transaction that takes its row away; returns how many."""
+    with database.read() as uow:
+        if not store.any_due(uow, uow.now()):
+            return 0
+    with database.begin() as uow:
+        rows = store.due_timers(uow, uow.now(), TIMER_BATCH)
+        for row in rows:
+            store.drop_timer(uow, row.key)
+            uow.tool(Starter).enqueue(uow, row.flow, row.key, row.args)
+        return len(rows)
+
+
+def start(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], at: datetime | None = None) -> None:
+    """Start a flow in this transaction, once for each key; with `at`, as a row that wakes then."""
+    if at is not None and at > uow.now():
+        store.save_timer(uow, flow, key, args, at)
+    else:
+        uow.tool(Starter).enqueue(uow, flow, key, args)
+
+
+def cancel(uow: UnitOfWork, key: str) -> None:
+    """Forget a start that still waits; one that began is told through its own row instead."""
+    store.drop_timer(uow, key)

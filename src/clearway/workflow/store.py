@@ -1,0 +1,45 @@
+"""Waiting starts: rows with a wake-up time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from clearway.storage import Instant, Json, UnitOfWork, metadata
+
+timer = sa.Table(
+    "workflow_timer",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("flow", sa.Text, nullable=False),
+    sa.Column("args", Json, nullable=False),
+    sa.Column("due_at", Instant, nullable=False, index=True),
+)
+
+
+def save_timer(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], due_at: datetime) -> None:
+    """Keep a start for later; the same key again moves it."""
+    uow.connection.execute(sa.delete(timer).where(timer.c.key == key))
+    uow.connection.execute(sa.insert(timer).values(flow=flow, key=key, args=args, due_at=due_at))
+
+
+def drop_timer(uow: UnitOfWork, key: str) -> None:
+    """Forget a waiting start; nothing happens when there is none."""
+    uow.connection.execute(sa.delete(timer).where(timer.c.key == key))
+
+
+def any_due(uow: UnitOfWork, now: datetime) -> bool:
+    """Whether a start is due."""
+    return (
+        uow.connection.execute(sa.select(timer.c.key).where(timer.c.due_at <= now).limit(1)).first()
+        is not None
+    )
+
+
+def due_timers(uow: UnitOfWork, now: datetime, limit: int) -> Sequence[sa.Row[Any]]:
+    """The starts that are due, oldest first."""
+    query = sa.select(timer).where(timer.c.due_at <= now).order_by(timer.c.due_at).limit(limit)
+    return uow.connection.execute(query).all()
