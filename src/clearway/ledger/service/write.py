@@ -1,0 +1,95 @@
+"""Adding entries, and reading them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clearway.kernel import Actor, Conflict, Invalid
+from clearway.ledger import store
+from clearway.ledger.model import Entry, Record, checked_bytes, make_record, read_record
+from clearway.ledger.tiles import TILE_WIDTH
+from clearway.ledger.tree import Frontier, leaf_hash
+from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
+
+_MEMO = "ledger.head"
+_MOST = 1000
+
+
+def append(
+    uow: UnitOfWork,
+    actor: Actor,
+    action: str,
+    subject: str,
+    *,
+    reason: str = "",
+    digest: str | None = None,
+    data: Any = None,
+) -> Entry:
+    """Adds an entry in this transaction: who did what to which subject, why, to which digest.
+
+    `data` is small JSON without secrets: whoever may read the ledger sees it for ever. Append late: from here
+    to the end of the transaction no other one can append.
+    """
+    for what, text in (("action", action), ("subject", subject), ("actor", actor.name)):
+        if not text:
+            raise Invalid(f"a ledger entry needs its {what}")
+    remembered: Frontier | None = uow.memo.get(_MEMO)
+    edge = remembered or store.lock_head(uow.connection)
+    record, leaf = _next(uow, edge, actor, (action, subject, reason, digest), data)
+    if not store.move_head(uow.connection, record.index, edge):
+        # A savepoint was rolled back since this transaction's last append, and took that entry with it.
+        edge = store.lock_head(uow.connection)
+        record, leaf = _next(uow, edge, actor, (action, subject, reason, digest), data)
+        if not store.move_head(uow.connection, record.index, edge):
+            raise Conflict("the ledger's head moved while it was locked")
+    store.add_entry(uow.connection, record, leaf)
+    if edge.size % TILE_WIDTH == 0:
+        store.seal_tiles(uow.connection, edge.size)
+    uow.memo[_MEMO] = edge
+    return read_record(record)
+
+
+def _next(
+    uow: UnitOfWork, edge: Frontier, actor: Actor, words: tuple[str, str, str, str | None], data: Any
+) -> tuple[Record, bytes]:
+    """The next entry and its leaf; `edge` grows by it."""
+    action, subject, reason, digest = words
+    record = make_record(
+        Entry(edge.size, uow.now(), actor.name, actor.kind, action, subject, reason, digest, data)
+    )
+    leaf = leaf_hash(checked_bytes(record))
+    edge.append(leaf)
+    return record, leaf
+
+
+def entries(
+    uow: UnitOfWork,
+    *,
+    subject: str | None = None,
+    action_prefix: str | None = None,
+    actor: str | None = None,
+    after: str | int | None = None,
+    limit: int = 100,
+    newest_first: bool = False,
+) -> Page[Entry]:
+    """Entries that fit every given condition, oldest first unless asked otherwise.
+
+    `after` is a cursor of an earlier page, or the index of the last entry that the caller has seen.
+    """
+    if not 1 <= limit <= _MOST:
+        raise Invalid(f"a page of {limit} entries", expected=f"1 to {_MOST}")
+    where = []
+    if subject is not None:
+        where.append(store.subject_is(subject))
+    if actor is not None:
+        where.append(store.actor_is(actor))
+    if action_prefix:
+        where.append(store.action_starts(action_prefix))
+    if after is not None:
+        seen = after if isinstance(after, int) else decode_cursor(after)
+        if not isinstance(seen, int):
+            raise Invalid("the cursor is not one that the ledger gave", todo="Start again without a cursor.")
+        where.append(store.beyond(seen, newest_first))
+    rows = store.records(uow.connection, where, limit + 1, newest_first)
+    more = encode_cursor(rows[limit - 1].index) if len(rows) > limit else None
+    return Page([read_record(row) for row in rows[:limit]], more)
