@@ -4,6 +4,16 @@ from .actor import SYSTEM, Actor
 from .clock import Clock, FixedClock, format_duration, parse_duration
 from .diff import Diff
 from .digests import canonical, digest_of, is_digest, sha256
+from .documents import (
+    Document,
+    DocumentError,
+    Duration,
+    Name,
+    by_kind,
+    load_document,
+    load_documents,
+    schema_of,
+)
 from .errors import (
     ClearwayError,
     Conflict,
@@ -24,19 +34,27 @@ __all__ = [
     "Clock",
     "Conflict",
     "Diff",
+    "Document",
+    "DocumentError",
+    "Duration",
     "Event",
     "FixedClock",
     "Invalid",
+    "Name",
     "NotFound",
     "Permanent",
     "Refused",
     "Retry",
     "Unauthenticated",
+    "by_kind",
     "canonical",
     "digest_of",
     "format_duration",
     "is_digest",
+    "load_document",
+    "load_documents",
     "new_id",
     "parse_duration",
+    "schema_of",
     "sha256",
 ]
