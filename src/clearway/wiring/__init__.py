@@ -1,1 +1,1 @@
-"""Builds the system from settings; the only package that knows everyone."""
+"""Builds the system from settings; the only package that knows everyone, and nobody imports it."""

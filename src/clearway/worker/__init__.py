@@ -1,1 +1,5 @@
-"""Runs flows and chores."""
+"""Runs flows and chores: the process beside the server."""
+
+from .service import work
+
+__all__ = ["work"]

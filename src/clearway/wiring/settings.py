@@ -1,0 +1,68 @@
+"""Settings: `clearway.toml` in the home folder, every value with a default that works on one machine."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from clearway.kernel import Invalid
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where everything is. Paths below `home` unless said otherwise."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 8800
+    database_url: str = ""  # empty: SQLite in the home folder
+    public_url: str = ""  # what people type; empty: http://host:port
+    log_level: str = "info"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.home / 'clearway.db'}"
+
+    @property
+    def url(self) -> str:
+        """The address people use."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    def folder(self, name: str) -> Path:
+        """A folder below home, made when missing, for nobody but its owner."""
+        path = self.home / name
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+
+def load(home: Path, **given: object) -> Settings:
+    """Read `home/clearway.toml`; what is given on the command line wins. Raises Invalid with file and key."""
+    home = home.expanduser().resolve()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    values: dict[str, object] = {}
+    file = home / "clearway.toml"
+    if file.exists():
+        values = _read(file)
+    if url := os.environ.get("CLEARWAY_DATABASE_URL"):
+        values["database_url"] = url
+    values.update({key: value for key, value in given.items() if value is not None})
+    return Settings(home=home, **values)  # type: ignore[arg-type]
+
+
+def _read(file: Path) -> dict[str, object]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Invalid(str(error), where=str(file), expected="a TOML file") from error
+    kinds = {
+        field.name: int if field.name == "port" else str for field in fields(Settings) if field.name != "home"
+    }
+    for key, value in values.items():
+        if key not in kinds:
+            raise Invalid(f"unknown key {key!r}", where=str(file), expected="one of " + ", ".join(kinds))
+        if not isinstance(value, kinds[key]) or isinstance(value, bool):
+            raise Invalid(f"{key} is {value!r}", where=str(file), expected=kinds[key].__name__)
+    return values
