@@ -37,7 +37,7 @@ def work(database: Database, flows: Flows, chores: Iterable[Chore], home: Path) 
 
 @contextmanager
 def _only_one(database: Database, home: Path) -> Iterator[str]:
-    """The executor's name: fixed and exclusive on SQLite, so that a restart takes up what it left; else new."""
+    """The executor's name: on SQLite fixed and exclusive, so that a restart takes up what it left."""
     if database.engine.dialect.name != "sqlite":
         yield f"{socket.gethostname()}-{new_id('wrk')}"
         return

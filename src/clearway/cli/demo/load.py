@@ -26,7 +26,7 @@ class Traffic:
         return sum(self.answers.values()) + self.dropped
 
     def as_json(self) -> dict[str, object]:
-        """The form of the demo's data: `requests`, `dropped`, `errors_by_version`, and why any were dropped."""
+        """The form of the demo's data."""
         return {
             "requests": self.requests,
             "dropped": self.dropped,
@@ -81,7 +81,7 @@ class Load:
             self._count(None, type(error).__name__)
             return
         version = response.getheader("X-Shop-Version")
-        # An answer without the service's own header was made by the router: the service never saw the request.
+        # An answer without the service's own header came from the router: the service never saw it.
         self._count(version, str(response.status))
 
     def _count(self, version: str | None, outcome: str) -> None:

@@ -61,7 +61,8 @@ class Person:
             return response.json() if "json" in response.headers.get("content-type", "") else response.text
         request = response.request
         raise DemoFailed(
-            f"{request.method} {request.url.path} as {self.name}: {response.status_code} {response.text[:800]}"
+            f"{request.method} {request.url.path} as {self.name}: "
+            f"{response.status_code} {response.text[:800]}"
         )
 
 

@@ -78,9 +78,8 @@ class Teller:
             for path in sorted((self.examples / "platform").glob("*.yaml"))
         }
         diff = admin.post("/v1/apply", {"files": files}, dry_run=True)["diffs"]
-        self.say(
-            f"{sum(row['action'] == 'create' for row in diff)} things to create, shown before anything changes"
-        )
+        new = sum(row["action"] == "create" for row in diff)
+        self.say(f"{new} things to create, shown before anything changes")
         admin.post("/v1/apply", {"files": files})
         again = admin.post("/v1/apply", {"files": files})["diffs"]
         if changed := [row for row in again if row["action"] != "none"]:
