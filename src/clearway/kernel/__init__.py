@@ -2,7 +2,7 @@
 
 from .actor import SYSTEM, Actor
 from .clock import Clock, FixedClock, format_duration, parse_duration
-from .diff import Diff
+from .diff import Diff, differences
 from .digests import canonical, digest_of, is_digest, sha256
 from .documents import (
     Document,
@@ -48,6 +48,7 @@ __all__ = [
     "Unauthenticated",
     "by_kind",
     "canonical",
+    "differences",
     "digest_of",
     "format_duration",
     "is_digest",

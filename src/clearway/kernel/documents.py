@@ -11,6 +11,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -55,6 +56,12 @@ class Document(BaseModel):
     """Base of everything a person writes in a file: unknown keys are errors, what was read stays as read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    __slots__ = ("_origin",)  # a slot, because two equal documents of different files are equal
+
+    @property
+    def origin(self) -> str:
+        """`file:line` of the document this was read from, or nothing."""
+        return getattr(self, "_origin", "")
 
 
 def _duration(value: object) -> object:
@@ -134,7 +141,7 @@ def load_document(text: str | bytes, source: str, model: type[Model]) -> Model:
         raise DocumentError(
             source, [Problem(trees[1].start, "a second document", "one document in this file")]
         )
-    loaded, problems = _check(trees[0], model)
+    loaded, problems = _check(trees[0], model, source)
     if problems or loaded is None:
         raise DocumentError(source, problems)
     return loaded
@@ -160,7 +167,7 @@ def load_documents(
             problems += _substitute(tree, variables)
         model, wrong = _pick(tree, pick)
         if model is not None:
-            document, wrong = _check(tree, model)
+            document, wrong = _check(tree, model, source)
             if document is not None:
                 loaded.append((document, tree.start.line))
         problems += wrong
@@ -213,11 +220,14 @@ def _pick(
         return None, [Problem(mark, error.message, error.expected or "", ("kind",))]
 
 
-def _check(tree: Tree, model: type[Model]) -> tuple[Model | None, list[Problem]]:
+def _check(tree: Tree, model: type[Model], source: str) -> tuple[Model | None, list[Problem]]:
     try:
-        return model.model_validate_json(json.dumps(tree.value), strict=True), []
+        loaded = model.model_validate_json(json.dumps(tree.value), strict=True)
     except ValidationError as error:
-        return None, [_explain(tree, model, item) for item in error.errors(include_url=False)]
+        return None, _merged([_explain(tree, model, item) for item in error.errors(include_url=False)])
+    if isinstance(loaded, Document):
+        object.__setattr__(loaded, "_origin", f"{source}:{tree.start.line}")
+    return loaded, []
 
 
 def _explain(tree: Tree, model: type[BaseModel], error: Any) -> Problem:
@@ -231,20 +241,47 @@ def _explain(tree: Tree, model: type[BaseModel], error: Any) -> Problem:
     if kind == "missing":
         around = f" in `{_dotted(path)}`" if path else ""
         return Problem(tree.mark(path), f"`{loc[-1]}` is missing{around}", f"the key `{loc[-1]}`", path)
+    if kind == "union_tag_not_found":
+        tag = str(error["ctx"]["discriminator"]).strip("'")
+        return Problem(tree.mark(path), f"`{tag}` is missing in `{_dotted(path)}`", f"the key `{tag}`", path)
+    if kind == "union_tag_invalid":
+        path = (*path, str(error["ctx"]["discriminator"]).strip("'"))
+    if loc[-1:] == ("[key]",):
+        expected = _in_words(error)
+        return Problem(tree.keys.get(path, tree.mark(path)), f"the key `{_short(path[-1])}`", expected, path)
     mark, where = tree.mark(path), f"`{_dotted(path)}`: " if path else ""
     holds = f"`{_dotted(path)}` is " if path else "this is "
     if kind in ("value_error", "assertion_error"):
         message, _, expected = str(error["ctx"]["error"]).partition("; expected ")
         return Problem(mark, where + message, expected, path)
     found = _at(tree.value, path)
-    if kind in ("literal_error", "enum"):
-        wanted = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
+        wanted = re.findall(r"'([^']*)'", str(error["ctx"].get("expected") or error["ctx"]["expected_tags"]))
         hint = _did_you_mean(found, wanted)
         return Problem(mark, f"{holds}{_found(found)}{hint}", _alternatives(wanted), path)
-    expected = _EXPECTED.get(kind) or re.sub(r"^Input should be ", "", str(error["msg"]))
+    expected = _in_words(error)
     if kind == "string_type" and path in tree.plain:
         expected += f'; with quotes it is: "{_short(tree.plain[path])}"'
     return Problem(mark, f"{holds}{_found(found)}", expected, path)
+
+
+def _in_words(error: Any) -> str:
+    """What pydantic wanted, as a person says it."""
+    if error["type"] == "string_pattern_mismatch":
+        return f"text that matches {error['ctx']['pattern']}"
+    said = re.sub(r"^(Input|String|Tuple|Dictionary) should (be|have) ", "", str(error["msg"]))
+    return _EXPECTED.get(str(error["type"])) or said
+
+
+def _merged(problems: list[Problem]) -> list[Problem]:
+    """One problem for each value, where each branch of a union complained for itself."""
+    found: dict[tuple[Mark, str], Problem] = {}
+    for problem in problems:
+        key = (problem.mark, problem.message)
+        if key in found and problem.expected not in found[key].expected:
+            problem = replace(problem, expected=f"{found[key].expected}, or {problem.expected}")
+        found[key] = problem
+    return list(found.values())
 
 
 def _real_path(value: Any, loc: tuple[Any, ...]) -> Path:
@@ -275,8 +312,14 @@ def _fields_at(model: Any, loc: Path) -> set[str]:
         for each in reached:
             if isinstance(step, str) and step in each.model_fields:
                 inside += _models_in(each.model_fields[step].annotation)
-        reached = inside or reached
+        reached = inside or [each for each in reached if _is_tagged(each, step)] or reached
     return {info.alias or name for each in reached for name, info in each.model_fields.items()}
+
+
+def _is_tagged(model: type[BaseModel], step: str | int) -> bool:
+    """Whether a location's step is the tag that chose this model of a union."""
+    literals = (get_args(info.annotation) for info in model.model_fields.values())
+    return any(step in args for args in literals if len(args) == 1)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

@@ -205,6 +205,17 @@ def test_several_documents_keep_their_lines() -> None:
     assert [(type(document).__name__, line) for document, line in loaded] == [("Thing", 1), ("Other", 6)]
 
 
+def test_a_document_knows_where_it_was_written() -> None:
+    """What is wrong between documents can still be said with file and line; equality does not look at it."""
+    text = "kind: Other\ntext: a\n---\nkind: Other\ntext: a\n"
+    (first, _), (second, _) = load_documents(text, "all.yaml", by_kind(KINDS))
+    assert isinstance(first, Document)
+    assert isinstance(second, Document)
+    assert (first.origin, second.origin) == ("all.yaml:1", "all.yaml:4")
+    assert first == second == Other(kind="Other", text="a")
+    assert Other(kind="Other", text="a").origin == ""
+
+
 def test_an_unknown_kind_is_named_and_does_not_hide_the_rest() -> None:
     """Problems of all documents are gathered in one error."""
     text = "kind: Thong\nname: a\n---\nname: b\n---\nkind: Other\ntext: 3\n---\njust text\n"

@@ -1,0 +1,15 @@
+"""What the catalog tells the rooms above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clearway.kernel import Event
+
+
+@dataclass(frozen=True)
+class Removing(Event):
+    """Something is about to leave the catalog; a subscriber that still needs it raises Conflict."""
+
+    kind: str
+    name: str

@@ -1,0 +1,35 @@
+"""The catalog's table: one row a declared thing, holding its document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from clearway.storage import Instant, Json, UnitOfWork, metadata
+
+items = sa.Table(
+    "catalog_items",
+    metadata,
+    sa.Column("kind", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(60), primary_key=True),
+    sa.Column("spec", Json, nullable=False),  # the document without its kind
+    sa.Column("updated_at", Instant, nullable=False),
+)
+
+
+def load(uow: UnitOfWork, kind: str) -> dict[str, dict[str, Any]]:
+    """Every document of a kind, by name, sorted by name."""
+    query = sa.select(items.c.name, items.c.spec).where(items.c.kind == kind).order_by(items.c.name)
+    return {row.name: row.spec for row in uow.connection.execute(query)}
+
+
+def save(uow: UnitOfWork, kind: str, name: str, spec: dict[str, Any]) -> None:
+    """Write one document over what was there."""
+    remove(uow, kind, name)
+    uow.connection.execute(items.insert().values(kind=kind, name=name, spec=spec, updated_at=uow.now()))
+
+
+def remove(uow: UnitOfWork, kind: str, name: str) -> None:
+    """Take one document out."""
+    uow.connection.execute(items.delete().where(items.c.kind == kind, items.c.name == name))
