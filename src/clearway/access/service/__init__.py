@@ -1,0 +1,28 @@
+"""The verbs of identity and permission."""
+
+from .people import apply, bootstrap, groups_of, plan_apply, set_password, user, users
+from .permit import may, require, who_may
+from .sessions import check_csrf, session, sign_in, sign_out
+from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
+
+__all__ = [
+    "all_tokens",
+    "apply",
+    "authenticate",
+    "bootstrap",
+    "check_csrf",
+    "create_token",
+    "groups_of",
+    "list_tokens",
+    "may",
+    "plan_apply",
+    "require",
+    "revoke_token",
+    "session",
+    "set_password",
+    "sign_in",
+    "sign_out",
+    "user",
+    "users",
+    "who_may",
+]
