@@ -1,0 +1,3 @@
+"""A small shop."""
+
+__version__ = "1.0.0"
