@@ -1,7 +1,7 @@
 """Pure evaluation of gates."""
 
 from .model import Decision, Gate, Verdict
-from .ports import Evaluator, Failure
+from .ports import Evaluator, Failure, FakeEvaluator
 from .service import check, decide
 
-__all__ = ["Decision", "Evaluator", "Failure", "Gate", "Verdict", "check", "decide"]
+__all__ = ["Decision", "Evaluator", "Failure", "FakeEvaluator", "Gate", "Verdict", "check", "decide"]

@@ -4,6 +4,8 @@ CEL has no loops, yet it has no cost limit either: three nested `map`s over nine
 1. A rule is small: characters, tokens, nesting of brackets and runs of signs are bounded.
 2. A comprehension (all, exists, exists_one, filter, map) never stands inside another one.
 3. Only functions of this list are called; a typing error is found when the rule is applied, not later.
+4. Texts are in plain quotes: raw, bytes and triple-quoted ones would let a rule look different to this reader
+   than to CEL, and hide rule 2 from it.
 What passes is still evaluated in a process that can be killed (see the port).
 """
 
@@ -36,8 +38,7 @@ _CLOSING = {")": "(", "]": "[", "}": "{"}
 
 _TOKEN = re.compile(
     r"""(?P<space>[\s]+|//[^\n]*)
-    |(?P<text>[rRbB]{0,2}(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''
-        |"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
+    |(?P<text>"(?!"")(?:\\.|[^"\\\n])*"|'(?!'')(?:\\.|[^'\\\n])*')
     |(?P<number>0x[0-9a-fA-F]+u?|\d+\.?\d*(?:[eE][-+]?\d+)?u?|\.\d+(?:[eE][-+]?\d+)?)
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<sign>&&|\|\||==|!=|<=|>=|[-<>+*/%!?:.,()\[\]{}])""",
@@ -89,11 +90,15 @@ def parse(text: str) -> Rule:
 
 
 def _tokens(text: str) -> list[Token]:
-    tokens, position = [], 0
+    tokens: list[Token] = []
+    position = 0
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:
             raise _wrong(f"`{text[position : position + 10]}`", position, "a CEL expression")
+        glued = tokens and tokens[-1].kind == "word" and tokens[-1].start + len(tokens[-1].text) == position
+        if found.lastgroup == "text" and glued:
+            raise _wrong("a raw or bytes text", position, "plain quotes, with \\\\ for a backslash")
         if found.lastgroup != "space":
             tokens.append(Token(str(found.lastgroup), found[0], position))
         position = found.end()

@@ -15,7 +15,7 @@ from .ports import Evaluator, Failure
 MAX_LIST = 1000
 MAX_TEXT = 10_000
 MAX_DEPTH = 8
-MAX_VALUES = 20_000
+MAX_VALUES = 5000  # in each fact at the top
 MAX_WHOLE = 2**63
 
 _ABSENT = object()
@@ -117,7 +117,11 @@ def _text(value: Any) -> str:
 
 def _shown(value: Any) -> Any:
     """A fact for the record: small ones as they are, large ones cut."""
-    return value if len(text := _text(value)) < 120 else text
+    text = _text(value)
+    try:
+        return json.loads(json.dumps(value, allow_nan=False)) if len(text) < 120 else text
+    except (TypeError, ValueError):
+        return text
 
 
 def _touches(one: str, other: str) -> bool:
@@ -129,26 +133,32 @@ def _touches(one: str, other: str) -> bool:
 def _screen(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The facts without those that are too large or not JSON, and why each of those was left out."""
     oversize: dict[str, str] = {}
-    budget = [MAX_VALUES]
+    spent: dict[str, int] = {}
 
-    def clean(value: Any, path: tuple[str, ...]) -> Any:
-        budget[0] -= 1
-        why = _objection(value, len(path), budget[0])
+    def clean(value: Any, path: tuple[str, ...], depth: int) -> Any:
+        spent[path[0]] = spent.get(path[0], 0) + 1
+        why = _objection(value, depth, spent[path[0]])
         if why:
             oversize[".".join(path)] = why
             return None
         if isinstance(value, Mapping):
-            kept = {key: clean(each, (*path, key)) for key, each in value.items() if isinstance(key, str)}
+            kept = {
+                key: clean(each, (*path, key), depth + 1)
+                for key, each in value.items()
+                if isinstance(key, str)
+            }
             return {key: each for key, each in kept.items() if ".".join((*path, key)) not in oversize}
         if isinstance(value, list | tuple):
-            return [clean(each, path) for each in value]
+            # An item has no path of its own: what is wrong with one is wrong with the list.
+            return [clean(each, path, depth + 1) for each in value]
         return value
 
-    return {key: value for key in facts if (value := clean(facts[key], (key,))) is not None}, oversize
+    cleaned = {key: clean(facts[key], (key,), 1) for key in facts}
+    return {key: value for key, value in cleaned.items() if key not in oversize}, oversize
 
 
-def _objection(value: Any, depth: int, budget: int) -> str | None:
-    if budget < 0:
+def _objection(value: Any, depth: int, spent: int) -> str | None:
+    if spent > MAX_VALUES:
         return f"is beyond the {MAX_VALUES} values that gates are given"
     if depth > MAX_DEPTH:
         return f"is nested deeper than {MAX_DEPTH} levels"
