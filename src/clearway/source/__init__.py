@@ -1,1 +1,35 @@
-"""Git history."""
+"""Git history of the services: fetched into bare mirrors, read without running anything."""
+
+from .mirrors import Mirrors
+from .model import Commit, check_location, check_path, check_ref, is_sha, public_location
+from .repo import (
+    Repo,
+    commit,
+    commits_between,
+    export_tree,
+    list_files,
+    read_file,
+    resolve,
+    tags,
+)
+from .service import open_repo, sync
+
+__all__ = [
+    "Commit",
+    "Mirrors",
+    "Repo",
+    "check_location",
+    "check_path",
+    "check_ref",
+    "commit",
+    "commits_between",
+    "export_tree",
+    "is_sha",
+    "list_files",
+    "open_repo",
+    "public_location",
+    "read_file",
+    "resolve",
+    "sync",
+    "tags",
+]

@@ -1,0 +1,106 @@
+"""The git program: transport only, deaf to the machine's settings and to what a repository asks for.
+
+Rules:
+1. No hook, no file-system monitor, no credential prompt, no submodule; protocols by name, never `ext`.
+2. Only our own settings file is read: not the system's, not the user's, and not the remote repository's.
+3. Every call has a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from clearway.kernel import Permanent, Retry
+
+from .model import public_location
+
+FETCH_S = 300.0
+_SETTINGS = """\
+[safe]
+\tdirectory = *
+[core]
+\thooksPath = /dev/null
+\tfsmonitor = false
+\tprotectNTFS = true
+[fetch]
+\trecurseSubmodules = false
+[gc]
+\tauto = 0
+[maintenance]
+\tauto = false
+[credential]
+\thelper =
+[protocol]
+\tallow = never
+[protocol "https"]
+\tallow = always
+[protocol "http"]
+\tallow = always
+[protocol "ssh"]
+\tallow = always
+[protocol "git"]
+\tallow = always
+[protocol "file"]
+\tallow = always
+"""
+_AWAY = ("could not resolve", "timed out", "connection refused", "unable to access", "early eof", "hung up")
+
+
+class Git:
+    """Runs git with the settings of this room's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._settings = folder / "gitconfig"
+        self._home = folder / "home"
+        self._home.mkdir(parents=True, exist_ok=True)
+        if not self._settings.exists() or self._settings.read_text() != _SETTINGS:
+            fresh = self._settings.with_suffix(f".{os.getpid()}")
+            fresh.write_text(_SETTINGS)
+            fresh.replace(self._settings)
+
+    def environment(self) -> Mapping[str, str]:
+        """What git sees of ours; SSH agents and proxies of the machine stay usable."""
+        passed = ("PATH", "SSH_AUTH_SOCK", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "no_proxy")
+        kept = {name: os.environ[name] for name in (*passed, "SSL_CERT_FILE") if name in os.environ}
+        return kept | {
+            "GIT_CONFIG_GLOBAL": str(self._settings),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ASKPASS": "/bin/false",
+            "GIT_SSH_COMMAND": "ssh -o BatchMode=yes",
+            "GIT_ALLOW_PROTOCOL": "https:http:ssh:git:file",
+            "GIT_PROTOCOL_FROM_USER": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "HOME": str(self._home),
+            "LC_ALL": "C",
+            "TZ": "UTC",
+        }
+
+    def run(self, *words: str, deadline_s: float = FETCH_S) -> str:
+        """Run git. Raises Retry when the other side is away, Permanent when it says no."""
+        program = shutil.which("git")
+        if program is None:
+            raise Permanent("git is not installed", todo="Install git; Clearway fetches with it.")
+        try:
+            done = subprocess.run(
+                [program, *words],
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=deadline_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Retry(f"git gave no answer for {deadline_s:.0f} s") from None
+        if done.returncode == 0:
+            return done.stdout.decode(errors="replace")
+        said = public_location(done.stderr.decode(errors="replace").strip())[-600:]
+        if "no space left" in said.lower():
+            raise Retry("the disk that holds the mirrors is full", todo="Free some space.")
+        if any(word in said.lower() for word in _AWAY):
+            raise Retry(f"the repository cannot be reached: {said}")
+        raise Permanent(f"git refused: {said}", todo="Check the service's repository and who may read it.")

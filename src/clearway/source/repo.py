@@ -1,0 +1,279 @@
+"""Reading history and files out of a mirror. Nothing here runs a program or trusts a name inside a tree."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pygit2
+
+from clearway.kernel import Conflict, Invalid, NotFound
+
+from .model import Commit, check_path, check_ref, is_sha
+
+_FILE, _PROGRAM, _LINK, _FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
+MAX_FILE = 4 << 20  # bytes that read_file gives at most
+MAX_TREE = 4 << 30  # bytes that export_tree writes at most
+MAX_ENTRIES = 200_000
+
+
+@cache
+def _be_deaf() -> None:
+    """Settings of the machine and its users don't reach libgit2 either."""
+    for level in (
+        pygit2.enums.ConfigLevel.SYSTEM,
+        pygit2.enums.ConfigLevel.XDG,
+        pygit2.enums.ConfigLevel.GLOBAL,
+    ):
+        pygit2.settings.search_path[level] = os.devnull
+
+
+class Repo:
+    """An open mirror. One thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        _be_deaf()
+        self.path = path
+        try:
+            self._git: Any = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+        except pygit2.GitError as error:
+            raise NotFound(f"no mirror of the repository is here: {error}") from None
+
+    def find(self, sha: str) -> Any:
+        """The commit with this full id. Raises NotFound."""
+        if not is_sha(sha):
+            raise Invalid(f"{sha[:80]!r} is not a commit id", expected="40 hexadecimal digits")
+        found = self._git.get(sha)
+        if not isinstance(found, pygit2.Commit):
+            raise NotFound(f"no commit {sha} in this repository", todo="Push it, then try again.")
+        return found
+
+    def reference(self, name: str) -> str | None:
+        """The commit a full reference leads to, through tags; None when there is none."""
+        try:
+            found = self._git.references.get(name)
+        except (pygit2.GitError, ValueError):
+            return None
+        if found is None:
+            return None
+        try:
+            return str(found.peel(pygit2.Commit).id)
+        except (pygit2.GitError, pygit2.InvalidSpecError):
+            return None
+
+    def references(self) -> list[str]:
+        """Every reference's full name."""
+        return sorted(self._git.references)
+
+    def starting_with(self, prefix: str) -> list[str]:
+        """Commits whose id begins with a prefix of at least seven digits; two when it is ambiguous."""
+        try:
+            found = self._git.revparse_single(prefix + "^{commit}")
+        except KeyError:
+            return []
+        except (ValueError, pygit2.GitError):
+            return [prefix, prefix]
+        return [str(found.id)]
+
+    def walk(self, include: str, exclude: Iterable[str]) -> Iterator[Any]:
+        """Commits that `include` reaches and none of `exclude` does: newest first, children before parents."""
+        mode = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.TIME
+        walker = self._git.walk(self.find(include).id, mode)
+        for sha in exclude:
+            walker.hide(self.find(sha).id)
+        return iter(walker)
+
+    def tree(self, sha: str, path: str) -> Any:
+        """The object at a path of a commit. Raises NotFound."""
+        tree = self.find(sha).tree
+        try:
+            return tree if path in ("", ".") else tree[path]
+        except KeyError:
+            raise NotFound(f"there is no {path} in commit {sha[:12]}") from None
+
+
+def resolve(repo: Repo, ref: str) -> str:
+    """The commit id that a branch, tag, or (shortened) commit id names.
+
+    Raises Invalid on what cannot be a name, Conflict when two things carry it, NotFound when nothing does.
+    """
+    check_ref(ref)
+    if is_sha(ref):
+        return str(repo.find(ref).id)
+    if ref.startswith("refs/"):
+        found = {ref: repo.reference(ref)}
+    else:
+        found = {name: repo.reference(name) for name in (f"refs/tags/{ref}", f"refs/heads/{ref}")}
+    hits = {name: sha for name, sha in found.items() if sha}
+    if len(set(hits.values())) > 1:
+        raise Conflict(f"{ref} is a tag and a branch", todo=f"Say refs/tags/{ref} or refs/heads/{ref}.")
+    if hits:
+        return next(iter(hits.values()))
+    if len(ref) >= 7 and all(letter in "0123456789abcdef" for letter in ref):
+        short = repo.starting_with(ref)
+        if len(short) > 1:
+            raise Conflict(f"several commits begin with {ref}", todo="Give more digits.")
+        if short:
+            return short[0]
+    raise NotFound(
+        f"{ref} is no branch, tag or commit of this repository", todo="Push it, or check the name."
+    )
+
+
+def commit(repo: Repo, sha: str) -> Commit:
+    """One commit. Raises NotFound."""
+    return _read(repo.find(sha))
+
+
+def _read(found: Any) -> Commit:
+    message = found.message if isinstance(found.message, str) else found.raw_message.decode(errors="replace")
+    subject, _, body = message.strip().partition("\n")
+    return Commit(
+        sha=str(found.id),
+        author=_text(found.author.raw_name),
+        author_email=_text(found.author.raw_email),
+        authored_at=_instant(found.author.time),
+        committed_at=_instant(found.commit_time),
+        subject=subject.strip(),
+        body=body.strip(),
+        parents=tuple(str(parent) for parent in found.parent_ids),
+    )
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
+def _instant(seconds: int) -> datetime:
+    # A hostile commit may claim any time; what no calendar holds becomes the nearest that one does.
+    return datetime.fromtimestamp(min(max(seconds, 0), 253402300799), UTC)
+
+
+def commits_between(repo: Repo, exclude: Sequence[str], include: str) -> list[Commit]:
+    """What `include` has and none of `exclude` has: the set difference, newest first."""
+    return [_read(found) for found in repo.walk(include, exclude)]
+
+
+def tags(repo: Repo) -> dict[str, str]:
+    """Every tag that leads to a commit, with that commit."""
+    prefix = "refs/tags/"
+    found = {
+        name.removeprefix(prefix): repo.reference(name)
+        for name in repo.references()
+        if name.startswith(prefix)
+    }
+    return {name: sha for name, sha in found.items() if sha}
+
+
+def read_file(repo: Repo, sha: str, path: str) -> bytes:
+    """A file's bytes as committed. Raises NotFound, or Invalid when it is a folder, a link or huge."""
+    found = repo.tree(sha, check_path(path))
+    if not isinstance(found, pygit2.Blob) or found.filemode not in (_FILE, _PROGRAM, 0o100664):
+        raise Invalid(f"{path} is not a plain file in commit {sha[:12]}")
+    if found.size > MAX_FILE:
+        raise Invalid(f"{path} has {found.size} bytes", expected=f"at most {MAX_FILE}")
+    return bytes(found.data)
+
+
+def list_files(repo: Repo, sha: str, path: str = ".") -> list[str]:
+    """The names directly inside a folder, folders with a slash at the end. Raises NotFound."""
+    found = repo.tree(sha, check_path(path) if path != "." else ".")
+    if not isinstance(found, pygit2.Tree):
+        raise Invalid(f"{path} is not a folder in commit {sha[:12]}")
+    return [str(each.name) + ("/" if each.filemode == _FOLDER else "") for each in found]
+
+
+def export_tree(repo: Repo, sha: str, destination: Path, path: str = ".") -> int:
+    """Write the files of a commit below an empty folder, as committed; returns how many.
+
+    No filter, no attribute, no submodule is acted upon. Modes are 644 and 755, times those of the commit.
+    Raises Invalid on a tree that would write outside the folder, or that is too big.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    stamp = max(int(repo.find(sha).commit_time), 0)
+    found = repo.tree(sha, check_path(path) if path != "." else ".")
+    if not isinstance(found, pygit2.Tree):
+        raise Invalid(f"{path} is not a folder in commit {sha[:12]}")
+    writer = _Writer(destination, stamp)
+    writer.folder(found, destination, 0)
+    writer.check_links()
+    return writer.entries
+
+
+class _Writer:
+    def __init__(self, root: Path, stamp: int) -> None:
+        self.root = root
+        self.stamp = stamp
+        self.entries = 0
+        self.bytes = 0
+        self.links: list[Path] = []
+
+    def folder(self, tree: Any, place: Path, depth: int) -> None:
+        if depth > 100:
+            raise Invalid("the tree is more than 100 folders deep")
+        seen: set[str] = set()
+        for entry in tree:
+            name = str(entry.name)
+            if name in seen or name in ("", ".", "..") or "/" in name or "\0" in name or _is_git(name):
+                raise Invalid(
+                    f"the commit holds an entry named {name[:80]!r}", expected="an honest file name"
+                )
+            seen.add(name)
+            self.entries += 1
+            if self.entries > MAX_ENTRIES:
+                raise Invalid(f"the commit holds more than {MAX_ENTRIES} files")
+            self._entry(entry, place / name, depth)
+        os.utime(place, (self.stamp, self.stamp))
+
+    def _entry(self, entry: Any, place: Path, depth: int) -> None:
+        if entry.filemode == _FOLDER:
+            place.mkdir(mode=0o755)
+            place.chmod(0o755)
+            self.folder(entry, place, depth + 1)
+        elif entry.filemode == _LINK:
+            self._link(entry.data.decode(errors="surrogateescape"), place)
+        elif isinstance(entry, pygit2.Blob):
+            self._file(entry, place)
+        else:
+            place.mkdir(mode=0o755)  # a submodule: its folder, empty, as a plain clone has it
+
+    def _file(self, blob: Any, place: Path) -> None:
+        self.bytes += blob.size
+        if self.bytes > MAX_TREE:
+            raise Invalid(f"the commit's files have more than {MAX_TREE} bytes")
+        mode = 0o755 if blob.filemode == _PROGRAM else 0o644
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(blob.data)
+        place.chmod(mode)
+        os.utime(place, (self.stamp, self.stamp))
+
+    def _link(self, target: str, place: Path) -> None:
+        inside = Path(os.path.normpath(place.parent / target))
+        if target.startswith("/") or "\0" in target or not inside.is_relative_to(self.root):
+            raise Invalid(
+                f"{place.relative_to(self.root)} is a link to {target[:80]!r}",
+                expected="a link inside the repository",
+            )
+        place.symlink_to(target)
+        self.links.append(place)
+        os.utime(place, (self.stamp, self.stamp), follow_symlinks=False)
+
+    def check_links(self) -> None:
+        """A link through another link can lead where neither does by its text: follow them for real."""
+        root = os.path.realpath(self.root)
+        for place in self.links:
+            if not Path(os.path.realpath(place)).is_relative_to(root):
+                raise Invalid(
+                    f"{place.relative_to(self.root)} leads out of the repository through other links",
+                    expected="a link inside the repository",
+                )
+
+
+def _is_git(name: str) -> bool:
+    """`.git` in any spelling that some file system takes for it."""
+    return name.rstrip(". ").lower() in (".git", "git~1")
