@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from clearway import ledger, policy
+from clearway import access, ledger, policy
 from clearway.kernel import Actor, Diff, Document, Invalid, NotFound, differences
 from clearway.storage import UnitOfWork
 
@@ -113,7 +113,11 @@ def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel], *, prune: bool = Fals
 
 
 def apply(uow: UnitOfWork, actor: Actor, docs: Sequence[BaseModel], *, prune: bool = False) -> list[Diff]:
-    """Make the catalog what the documents say, and record each change. The same again changes nothing."""
+    """Make the catalog what the documents say, and record each change. The same again changes nothing.
+
+    Raises Refused when the actor may not, Invalid as plan_apply, Conflict when something deleted is in use.
+    """
+    access.require(uow, actor, "platform:apply")
     found = plan_apply(uow, docs, prune=prune)
     for diff in found:
         if diff.action == "none":

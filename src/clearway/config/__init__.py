@@ -1,1 +1,29 @@
 """Configuration in layers, secrets."""
+
+from .documents import KINDS, ConfigDocument
+from .model import ConfigSchema, Entry, Problem, Resolved, Value, mask
+from .ports import Cipher, FakeCipher
+from .service import apply, entries, history, masks, plan_apply, resolve, reveal, set_secret, set_value, unset
+
+__all__ = [
+    "KINDS",
+    "Cipher",
+    "ConfigDocument",
+    "ConfigSchema",
+    "Entry",
+    "FakeCipher",
+    "Problem",
+    "Resolved",
+    "Value",
+    "apply",
+    "entries",
+    "history",
+    "mask",
+    "masks",
+    "plan_apply",
+    "resolve",
+    "reveal",
+    "set_secret",
+    "set_value",
+    "unset",
+]

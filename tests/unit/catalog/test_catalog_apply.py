@@ -12,9 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from clearway import catalog, ledger
+from clearway import access, catalog, ledger
 from clearway.catalog.model import cycle
-from clearway.kernel import Actor, Conflict, DocumentError, Invalid, NotFound, by_kind, load_documents
+from clearway.kernel import (
+    SYSTEM,
+    Actor,
+    Conflict,
+    DocumentError,
+    Invalid,
+    NotFound,
+    Refused,
+    by_kind,
+    load_documents,
+)
 from clearway.storage import Bus, Database, UnitOfWork
 
 ANN = Actor("ann")
@@ -69,6 +79,13 @@ def bus() -> Bus:
 @pytest.fixture
 def database(tmp_path: Path, bus: Bus) -> Iterator[Database]:
     database = make_database(tmp_path, bus=bus)
+    with database.begin() as uow:
+        access.apply(
+            uow, SYSTEM, [access.UserDocument(name="ann", roles=[access.GrantDocument(role="admin")])]
+        )
+        access.apply(
+            uow, SYSTEM, [access.UserDocument(name="dev", roles=[access.GrantDocument(role="developer")])]
+        )
     yield database
     database.dispose()
 
@@ -80,7 +97,7 @@ def apply(database: Database, text: str, *, prune: bool = False) -> dict[str, st
 
 
 def written(uow: UnitOfWork) -> int:
-    return len(ledger.entries(uow).items)
+    return len([entry for entry in ledger.entries(uow).items if not entry.action.startswith("user.")])
 
 
 def test_what_was_applied_can_be_read(database: Database) -> None:
@@ -123,6 +140,12 @@ def test_applying_twice_changes_nothing(database: Database) -> None:
     assert set(apply(database, PLATFORM).values()) == {"none"}
     with database.read() as uow:
         assert written(uow) == before == 6
+
+
+def test_only_who_may_apply_applies(database: Database) -> None:
+    """Permission is asked before anything else."""
+    with database.begin() as uow, pytest.raises(Refused, match="dev may not platform:apply"):
+        catalog.apply(uow, Actor("dev"), read(PLATFORM))
 
 
 def test_a_change_is_shown_and_recorded_by_key(database: Database) -> None:
