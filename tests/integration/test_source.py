@@ -128,7 +128,7 @@ def test_reading_one_file(made: Made, mirrors: Mirrors) -> None:
 def test_no_hook_and_no_monitor_of_anyone_runs(
     made: Made, mirrors: Mirrors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hooks and programs named by the remote, by a mirror that somebody wrote into, or by the user, stay still."""
+    """Hooks and programs that the remote, a mirror somebody wrote into, or the user name stay still."""
     touched = tmp_path / "touched"
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {touched}\nexit 0\n")

@@ -80,7 +80,7 @@ class Repo:
         return [str(found.id)]
 
     def walk(self, include: str, exclude: Iterable[str]) -> Iterator[Any]:
-        """Commits that `include` reaches and none of `exclude` does: newest first, children before parents."""
+        """Commits that `include` reaches and none of `exclude` does: newest first."""
         mode = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.TIME
         walker = self._git.walk(self.find(include).id, mode)
         for sha in exclude:
