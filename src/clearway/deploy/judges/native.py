@@ -178,7 +178,7 @@ def _count(metric: MetricInput, settings: Settings, level: float) -> MetricVerdi
 def _values(metric: MetricInput, settings: Settings, level: float) -> MetricVerdict:
     baseline = [float(value) for value in metric.baseline if math.isfinite(value)]
     canary = [float(value) for value in metric.canary if math.isfinite(value)]
-    data = {"baseline": _summary(baseline), "canary": _summary(canary)}
+    data = {"baseline": summary(baseline), "canary": summary(canary)}
     if not baseline or not canary:
         return _blank(metric, "nodata", f"no values of the {'canary' if baseline else 'baseline'}", data)
     sides = _sides(metric)
@@ -223,7 +223,8 @@ def _named(sample: Sequence[float], size: str) -> dict[str, Any]:
     return {"events": sample[0], size: sample[1]} if len(sample) == 2 else {"given": list(sample)[:10]}
 
 
-def _summary(values: list[float]) -> dict[str, Any]:
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Size and spread of a side, in place of its raw values."""
     if not values:
         return {"n": 0}
     ordered = sorted(values)
