@@ -108,7 +108,7 @@ def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel], *, prune: bool = Fals
                 cast(CatalogDocument, model.model_validate({"kind": kind, **recorded[name]})) for name in kept
             ]
         after += wanted.values()
-    _refuse_broken(after)
+    _refuse_broken(after, _evaluator(uow))
     return found
 
 
@@ -180,12 +180,17 @@ def _refuse_twins(docs: Sequence[CatalogDocument]) -> None:
             )
 
 
-def _refuse_broken(docs: Sequence[CatalogDocument]) -> None:
+def _evaluator(uow: UnitOfWork) -> policy.Evaluator | None:
+    port: Any = policy.Evaluator
+    return uow.tool(port) if uow.has_tool(port) else None
+
+
+def _refuse_broken(docs: Sequence[CatalogDocument], evaluator: policy.Evaluator | None) -> None:
     problems = [(doc.origin, message, expected) for doc, message, expected in dangling(docs)]
     for doc in docs:
         if isinstance(doc, GateDocument):
             try:
-                policy.check(doc)
+                policy.check(doc, evaluator)
             except Invalid as error:
                 problems.append((doc.origin, error.message, error.expected or ""))
     by_name = {doc.name: doc for doc in docs if isinstance(doc, ServiceDocument)}
