@@ -1,6 +1,45 @@
 """The tamper-evident log of every fact."""
 
-from .model import Entry
-from .service import append, entries
+from .model import Checkpoint, ConsistencyProof, Entry, InclusionProof
+from .service import (
+    append,
+    checkpoint,
+    consistency_proof,
+    entries,
+    export,
+    inclusion_proof,
+    latest_checkpoint,
+    sign_if_grown,
+    verifier_key,
+    verify_live,
+)
+from .signer import NoteSigner, load_or_create_key
+from .standalone_verify import BadNote, Problem, Verification, verify_folder
+from .store import guard_statements
+from .tree import verify_consistency, verify_inclusion
 
-__all__ = ["Entry", "append", "entries"]
+__all__ = [
+    "BadNote",
+    "Checkpoint",
+    "ConsistencyProof",
+    "Entry",
+    "InclusionProof",
+    "NoteSigner",
+    "Problem",
+    "Verification",
+    "append",
+    "checkpoint",
+    "consistency_proof",
+    "entries",
+    "export",
+    "guard_statements",
+    "inclusion_proof",
+    "latest_checkpoint",
+    "load_or_create_key",
+    "sign_if_grown",
+    "verifier_key",
+    "verify_consistency",
+    "verify_folder",
+    "verify_inclusion",
+    "verify_live",
+]

@@ -17,7 +17,17 @@ from clearway.kernel import Invalid, canonical
 
 from .tiles import ENTRY_LIMIT
 
-__all__ = ["Checkpoint", "Entry", "Record", "entry_bytes", "make_record", "read_record"]
+__all__ = [
+    "Checkpoint",
+    "ConsistencyProof",
+    "Entry",
+    "InclusionProof",
+    "Record",
+    "checked_bytes",
+    "entry_bytes",
+    "make_record",
+    "read_record",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,29 @@ class Checkpoint:
     root: str  # hex
     note: str  # the signed note (C2SP checkpoint)
     at: datetime  # when it was signed; not part of the note
+
+
+@dataclass(frozen=True)
+class InclusionProof:
+    """That an entry is in the log, for whoever knows the root of `size` entries."""
+
+    index: int  # of the entry
+    size: int  # entries in the tree it is proven to be in
+    entry: str  # the entry's exact bytes, as text
+    leaf: str  # hex; SHA-256 of 0x00 and those bytes
+    path: tuple[str, ...]  # hex; RFC 6962 audit path, leaf side first
+    root: str  # hex; what the path leads to
+
+
+@dataclass(frozen=True)
+class ConsistencyProof:
+    """That a log of `new` entries only added to the one of `old`."""
+
+    old: int
+    new: int
+    old_root: str  # hex
+    new_root: str  # hex
+    path: tuple[str, ...]  # hex; RFC 6962 consistency path
 
 
 def entry_bytes(record: Record) -> bytes:

@@ -199,6 +199,12 @@ def all_records(connection: sa.Connection, start: int, end: int) -> Iterator[tup
             yield Record(*row[:-1]), bytes(row[-1])
 
 
+def indices_from(connection: sa.Connection, start: int) -> list[int]:
+    """Indices of entries from `start` on."""
+    place = entry_table.c.index
+    return list(connection.scalars(sa.select(place).where(place >= start).order_by(place)))
+
+
 def save_checkpoint(connection: sa.Connection, checkpoint: Checkpoint) -> None:
     """Stores a checkpoint of a size that has none yet."""
     connection.execute(

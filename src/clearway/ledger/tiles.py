@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+from .tree import node_hash, root_of
 
 __all__ = [
     "ENTRY_LIMIT",
@@ -75,3 +77,38 @@ def unpack_entries(bundle: bytes) -> list[bytes]:
             raise ValueError("the bundle ends inside an entry")
         entries.append(bundle[start:at])
     return entries
+
+
+class TileReader:
+    """Hashes of any range of entries from a few tiles; each tile is fetched once.
+
+    `fetch(level, number)` gives the hashes that tile holds now, in order: 256, or fewer on the right edge.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], list[bytes]]) -> None:
+        self._fetch = fetch
+        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+
+    def range_hash(self, start: int, end: int) -> bytes:
+        """The root over entries [start, end), where start is a multiple of the next power of two below."""
+        count = end - start
+        if count == 0:
+            return root_of([])
+        if count & (count - 1) == 0:
+            return self._perfect(start, count)
+        middle = start + (1 << (count - 1).bit_length() - 1)
+        return node_hash(self.range_hash(start, middle), self.range_hash(middle, end))
+
+    def _perfect(self, start: int, count: int) -> bytes:
+        """A subtree of a power of two leaves: some neighbours in one tile, the highest that has them."""
+        level = (count.bit_length() - 1) // 8
+        span = TILE_WIDTH**level
+        first, width = start // span, count // span
+        number, offset = divmod(first, TILE_WIDTH)
+        key = (level, number)
+        if key not in self._tiles:
+            self._tiles[key] = self._fetch(level, number)
+        hashes = self._tiles[key][offset : offset + width]
+        if len(hashes) != width:
+            raise LookupError(f"tile {level}/{number} does not reach entry {start + count - 1}")
+        return root_of(hashes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import string
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,6 @@ from clearway.ledger.tree import leaf_hash, root_of
 from clearway.storage import Database
 
 DANA = Actor("dana")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = make_database(tmp_path)
-    yield database
-    database.dispose()
 
 
 def test_an_entry_comes_back_as_it_was_appended(database: Database) -> None:

@@ -1,5 +1,20 @@
 """The ledger's verbs."""
 
+from .checkpoints import checkpoint, latest_checkpoint, sign_if_grown, verifier_key
+from .export import export
+from .proofs import consistency_proof, inclusion_proof
+from .verify import verify_live
 from .write import append, entries
 
-__all__ = ["append", "entries"]
+__all__ = [
+    "append",
+    "checkpoint",
+    "consistency_proof",
+    "entries",
+    "export",
+    "inclusion_proof",
+    "latest_checkpoint",
+    "sign_if_grown",
+    "verifier_key",
+    "verify_live",
+]
