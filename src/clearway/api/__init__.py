@@ -1,1 +1,5 @@
-"""The HTTP API, version 1."""
+"""The HTTP API."""
+
+from .app import create_app
+
+__all__ = ["create_app"]

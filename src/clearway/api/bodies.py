@@ -1,0 +1,149 @@
+"""What requests carry. Unknown keys are errors; every text has a limit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Reason = Annotated[str, Field(max_length=2000)]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+Span = Annotated[str, Field(max_length=40, examples=["90s", "2h", "7d"])]
+Secret = Annotated[str, Field(max_length=64 * 1024)]
+
+
+class Body(BaseModel):
+    """Base of all request bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ApplyBody(Body):
+    """Platform documents."""
+
+    files: dict[Annotated[str, Field(max_length=500)], str]
+    """Name and content of each file; names appear in errors."""
+    variables: dict[Name, Annotated[str, Field(max_length=4000)]] = {}
+    """Values for ${NAME} in the files."""
+    prune: bool = False
+    """Delete what the files do not name from the catalog."""
+
+
+class TokenBody(Body):
+    """A new API token."""
+
+    user: Name | None = None
+    """Whose token; one's own when left out."""
+    name: Annotated[str, Field(max_length=100)] = ""
+    """What it is for."""
+    scopes: Annotated[list[Name], Field(max_length=100)] = ["*"]
+    """Actions such as promotion:create, promotion:*, *:read; all that the user may when left out."""
+    environments: Annotated[list[Name], Field(max_length=100)] | None = None
+    """The environments it reaches; all when left out."""
+    expires_in: Span = "90d"
+    """How long it lives."""
+
+
+class PasswordBody(Body):
+    """A new password."""
+
+    password: Annotated[str, Field(max_length=1024)]
+    """The new one."""
+    current: Annotated[str, Field(max_length=1024)] | None = None
+    """The present one, to change one's own."""
+
+
+class BuildBody(Body):
+    """A build."""
+
+    service: Name
+    """The service, as in the catalog."""
+    ref: Annotated[str, Field(min_length=1, max_length=200)] = ""
+    """A tag, branch or commit; the service's branch when left out."""
+    twice: bool = True
+    """Build a second time in a fresh sandbox, and compare digests."""
+
+
+class ReleaseBody(Body):
+    """A release."""
+
+    service: Name
+    """The service."""
+    build_id: Name | None = None
+    """The build that it is made of."""
+    version: Name | None = None
+    """Or the version: the newest good build of it."""
+
+
+class PromotionBody(Body):
+    """A promotion of a release to an environment."""
+
+    service: Name
+    """The service."""
+    version: Name
+    """The release's version."""
+    environment: Name
+    """Where it goes."""
+    reason: Reason = ""
+    """Why; kept in the ledger."""
+
+
+class DecisionBody(Body):
+    """A signature under a plan."""
+
+    plan_hash: Digest
+    """The hash of the plan that was read."""
+    meaning: Annotated[str, Field(min_length=1, max_length=200)] = "reviewed and approved"
+    """What the signature says."""
+    comment: Reason = ""
+    """A remark."""
+
+
+class ReasonBody(Body):
+    """A reason."""
+
+    reason: Reason = ""
+    """Why; kept in the ledger."""
+
+
+class RollbackBody(Body):
+    """A way back."""
+
+    service: Name
+    """The service."""
+    environment: Name
+    """Where."""
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why; kept in the ledger."""
+    to: Name | None = None
+    """The version to go back to; the one that ran before when left out."""
+
+
+class NoteBody(Body):
+    """A note on an incident."""
+
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+    """What happened, or what was found."""
+
+
+class ValueBody(Body):
+    """A configuration value."""
+
+    key: Name
+    """The key, as in the service's clearway.yaml."""
+    value: Any = None
+    """The value; null removes it from this layer."""
+    reason: Reason = ""
+    """Why; kept in the ledger."""
+
+
+class SecretBody(Body):
+    """A secret value: encrypted at rest, never shown again."""
+
+    key: Name
+    """The key, as in the service's clearway.yaml."""
+    value: Secret
+    """The secret."""
+    reason: Reason = ""
+    """Why; kept in the ledger."""

@@ -1,0 +1,116 @@
+"""Every route says which permission it needs, and asks for it before it looks at anything else.
+
+Rules:
+1. A route without a declared permission cannot be made; what is public is on one list.
+2. No token: 401. A token whose owner may not: 403. Both before the body is read, so that nothing is learnt.
+3. Here it is asked whether someone may do it anywhere; the room asks again, for the very environment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from clearway import access, catalog
+from clearway.kernel import Actor, Unauthenticated
+from clearway.storage import Database, UnitOfWork
+
+from .ask import Ask
+
+PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json"})
+_MARK = "x-clearway-permission"
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+def needs(action: str) -> dict[str, Any]:
+    """The declaration of a route's permission: `@router.get("/x", **needs("build:read"))`."""
+    if action not in access.ACTIONS:
+        raise ValueError(f"there is no action {action}")
+    return {"openapi_extra": {_MARK: action, "security": [{"token": []}]}}
+
+
+def permission_of(route: Any) -> str | None:
+    """The declared permission of a route."""
+    return (getattr(route, "openapi_extra", None) or {}).get(_MARK)
+
+
+class Guarded(APIRoute):
+    """A route that authenticates and asks for its permission first."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if permission_of(self) is None and path not in PUBLIC:
+            raise ValueError(f"{path} declares no permission")
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind the guard."""
+        inner = super().get_route_handler()
+        action = permission_of(self)
+        if action is None:
+            return inner
+
+        async def guarded(request: Request) -> Response:
+            ask = await run_in_threadpool(admit, request, action)
+            if request.method not in ("GET", "HEAD"):
+                ask.body = await request.body()
+            request.state.ask = ask
+            return await inner(request)
+
+        return guarded
+
+
+def admit(request: Request, action: str) -> Ask:
+    """Who asks, if they may do this somewhere. Raises Unauthenticated or Refused."""
+    database: Database = request.app.state.database
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not bearer.strip():
+        raise Unauthenticated(
+            "this needs a token",
+            expected="Authorization: Bearer cwy_...",
+            todo="Make one: clearway token create.",
+        )
+    bearer = bearer.strip()
+    with database.read() as uow:
+        principal = access.authenticate(uow, bearer)
+        require_somewhere(uow, principal.actor, action)
+    request.app.state.touches.seen(database, bearer, principal.token_id or "")
+    return Ask(database, principal, bearer, request)
+
+
+def require_somewhere(uow: UnitOfWork, actor: Actor, action: str) -> None:
+    """Returns when the actor may do it in at least one environment, or to what is their own."""
+    owner = actor.name if action == "user:write" else None
+    if access.may(uow, actor, action, owner=owner).allowed:
+        return
+    for environment in catalog.environments(uow):
+        if access.may(uow, actor, action, environment=environment.name).allowed:
+            return
+    access.require(uow, actor, action, owner=owner)
+
+
+class Touches:
+    """Notes that a token is in use, at most once a minute for each, so that reads stay reads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: dict[str, datetime] = {}
+
+    def seen(self, database: Database, bearer: str, token: str) -> None:
+        """The token was shown just now."""
+        now = database.clock()
+        with self._lock:
+            last = self._at.get(token)
+            if last is not None and now - last < _TOUCH_EVERY:
+                return
+            if len(self._at) > 10_000:
+                self._at.clear()
+            self._at[token] = now
+        with database.begin() as uow:
+            access.authenticate(uow, bearer)

@@ -1,0 +1,94 @@
+"""Users, their passwords, API tokens, and who is asking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from clearway import access
+from clearway.api.ask import Answer, Asked
+from clearway.api.bodies import PasswordBody, TokenBody
+from clearway.api.guard import Guarded, needs
+from clearway.api.paging import Cursor, Limit, paged, read_page
+from clearway.api.shown import shown
+from clearway.kernel import parse_duration
+from clearway.storage import UnitOfWork
+
+router = APIRouter(prefix="/v1", route_class=Guarded, tags=["people"])
+
+
+@router.get("/me", **needs("platform:read"))
+def me(ask: Asked) -> Response:
+    """Who the token belongs to, and how far it reaches."""
+
+    def look(uow: UnitOfWork) -> dict[str, Any]:
+        user = access.user(uow, ask.actor.name)
+        return {"user": shown(user), "scopes": ask.principal.scopes, "token_id": ask.principal.token_id}
+
+    return ask.read(look)
+
+
+@router.get("/users", **needs("platform:read"))
+def users(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
+    """Every user."""
+    return read_page(ask, lambda uow: paged(access.users(uow), lambda each: each.name, cursor, limit))
+
+
+@router.get("/users/{name}", **needs("platform:read"))
+def user(ask: Asked, name: str) -> Response:
+    """One user."""
+    return ask.read(lambda uow: access.user(uow, name))
+
+
+@router.post("/users/{name}/password", status_code=204, **needs("user:write"))
+def password(ask: Asked, name: str, body: PasswordBody) -> Response:
+    """Set a password; ends the user's sessions."""
+    return ask.write(
+        lambda uow: access.set_password(uow, ask.actor, name, body.password, current=body.current),
+        secret=True,
+    )
+
+
+@router.post("/tokens", status_code=201, **needs("token:create"))
+def make_token(ask: Asked, body: TokenBody) -> Response:
+    """Make a token. Its secret is in this answer and nowhere else."""
+
+    def act(uow: UnitOfWork) -> Answer:
+        made = access.create_token(
+            uow,
+            ask.actor,
+            body.user,
+            label=body.name,
+            scopes=body.scopes,
+            environments=body.environments,
+            expires_in=parse_duration(body.expires_in),
+        )
+        return Answer({**shown(made.token), "token": made.secret}, 201, f"/v1/tokens/{made.token.id}")
+
+    return ask.write(act, secret=True)
+
+
+@router.get("/tokens", **needs("token:read"))
+def tokens(
+    ask: Asked,
+    user: Annotated[
+        str | None, Query(description="Whose; one's own when left out, `*` for everybody's.")
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """Tokens, without their secrets; expired and revoked ones too."""
+
+    def look(uow: UnitOfWork) -> Any:
+        found = access.all_tokens(uow, ask.actor) if user == "*" else access.list_tokens(uow, ask.actor, user)
+        return paged(found, lambda each: each.id, cursor, limit)
+
+    return read_page(ask, look)
+
+
+@router.delete("/tokens/{token_id}", **needs("token:revoke"))
+def revoke_token(ask: Asked, token_id: str) -> Response:
+    """End a token at once."""
+    return ask.write(lambda uow: access.revoke_token(uow, ask.actor, token_id))

@@ -1,0 +1,89 @@
+"""The API over a real database with real rooms."""
+
+from __future__ import annotations
+
+import fcntl
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from databases import make_database
+
+from clearway import access
+from clearway.access import UserDocument
+from clearway.api import create_app
+from clearway.api.middleware import MAX_BODY
+from clearway.kernel import SYSTEM
+from clearway.storage import Database
+
+with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+PEOPLE = [
+    UserDocument(name="admin", roles=["admin"]),
+    UserDocument(name="dev", roles=["developer"]),
+    UserDocument(name="vic", roles=["viewer"]),
+    UserDocument(name="audra", roles=["auditor"]),
+    UserDocument(name="nobody"),
+]
+
+
+@dataclass(frozen=True)
+class Settings:
+    home: Path
+    url: str = "http://clearway.example"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = make_database(tmp_path, clock=lambda: datetime.now(UTC))
+    with database.begin() as uow:
+        access.apply(uow, SYSTEM, PEOPLE)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[None]:
+    """Holds the lock that a running worker holds."""
+    with (tmp_path / "worker.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture
+def token(database: Database) -> Callable[..., str]:
+    def make(name: str, *scopes: str) -> str:
+        with database.begin() as uow:
+            actor = access.TokenActor("admin", "person", access.ACTIONS, None, "tok_setup", None)
+            return access.create_token(uow, actor, name, scopes=scopes or ("*",)).secret
+
+    return make
+
+
+@pytest.fixture
+def client(database: Database, settings: Settings, token: Callable[..., str]) -> Iterator[Client]:
+    """`client("dev")` is a browserless dev; `client(None)` shows no token."""
+    made: list[TestClient] = []
+
+    def make(name: str | None = "admin", *scopes: str, max_body: int = MAX_BODY) -> TestClient:
+        app = create_app(database, settings, max_body=max_body)
+        headers = {"Authorization": f"Bearer {token(name, *scopes)}"} if name else {}
+        made.append(TestClient(app, headers=headers, raise_server_exceptions=False))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

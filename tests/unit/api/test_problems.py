@@ -1,0 +1,101 @@
+"""What goes wrong is said in one form, and nothing leaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from clearway import catalog
+from clearway.kernel import Conflict, Invalid, NotFound, Permanent, Refused, Retry
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Invalid("bad", where="a.yaml:3", expected="good", todo="Mend it.", detail={"extra": [1]}), 422),
+        (NotFound("gone"), 404),
+        (Conflict("other"), 409),
+        (Refused("no", detail={"policy": "p", "status": "lies"}), 403),
+        (Retry("busy"), 503),
+        (Permanent("dead"), 500),
+    ],
+)
+def test_every_error_has_its_status_and_its_parts(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, error: Any, status: int
+) -> None:
+    """Every part arrives; details cannot overwrite the form's own members."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(catalog, "teams", fail)
+    answer = client().get("/v1/teams")
+    found = answer.json()
+    assert (answer.status_code, found["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert found["detail"] == error.message
+    assert found.get("where") == error.where
+    assert found.get("todo") == error.todo
+    assert found.get("expected") == error.expected
+    assert found.get("extra") == error.detail.get("extra")
+    assert (answer.headers.get("retry-after") == "1") is isinstance(error, Retry)
+
+
+def test_a_surprise_is_an_id_that_the_log_has_too(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown exception is a 500 with an id; its text and traceback stay in the log."""
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("the password is hunter2")
+
+    monkeypatch.setattr(catalog, "teams", fail)
+    answer = client().get("/v1/teams")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
+    assert answer.json()["error_id"] in capsys.readouterr().out
+
+
+def test_a_request_of_the_wrong_form_lists_every_problem(client: Callable[..., Any]) -> None:
+    """Unknown and mistyped members are named with their place."""
+    answer = client().post("/v1/tokens", json={"user": 3, "sccopes": []})
+    assert answer.status_code == 422
+    problems = {each["where"]: each["message"] for each in answer.json()["problems"]}
+    assert set(problems) == {"body.user", "body.sccopes"}
+    assert "not known" in problems["body.sccopes"]
+    assert client().post("/v1/tokens", content=b"{").status_code == 422
+    assert client().get("/v1/teams?limit=0").json()["problems"][0]["where"] == "query.limit"
+
+
+def test_what_is_not_there_says_so(client: Callable[..., Any]) -> None:
+    """Unknown addresses, methods and things are problems too."""
+    admin = client()
+    assert admin.get("/v1/nothing").json()["title"] == "Not Found"
+    assert admin.delete("/v1/teams").status_code == 405
+    answer = admin.get("/v1/services/shop")
+    assert answer.status_code == 404
+    assert "shop" in answer.json()["detail"]
+
+
+def test_a_body_that_is_too_large_is_refused_unread(client: Callable[..., Any]) -> None:
+    """By its Content-Length, and by counting when it has none."""
+    admin = client(max_body=1000)
+    big = b'{"files": {"a": "' + b"x" * 2000 + b'"}}'
+    assert admin.post("/v1/apply", content=big).status_code == 413
+    answer = admin.post("/v1/apply", content=iter([big[:900], big[900:]]))
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_every_answer_carries_its_id_and_safe_headers(client: Callable[..., Any]) -> None:
+    """The request id is the client's own when it is a plain word, else a new one."""
+    nobody = client(None)
+    answer = nobody.get("/healthz", headers={"X-Request-Id": "abc-1"})
+    assert answer.headers["x-request-id"] == "abc-1"
+    assert nobody.get("/healthz", headers={"X-Request-Id": "a b"}).headers["x-request-id"].startswith("req_")
+    for name in ("x-content-type-options", "x-frame-options", "content-security-policy", "referrer-policy"):
+        assert name in answer.headers
+    assert "x-request-id" in nobody.get("/v1/teams").headers
