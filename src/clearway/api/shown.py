@@ -20,7 +20,7 @@ _PLAIN = (str, int, float, bool, type(None))
 def shown(value: Any, *, without: Iterable[str] = ()) -> Any:
     """The JSON value of a record; times as ISO 8601 in UTC, spans as people write them.
 
-    `without` names fields of the outermost record to leave out. A record's own `to_json()` wins.
+    `without` names fields of the outermost record to leave out; its own `to_json()` or `as_json()` wins.
     """
     if isinstance(value, _PLAIN):
         return value.value if isinstance(value, Enum) else value
@@ -36,9 +36,9 @@ def shown(value: Any, *, without: Iterable[str] = ()) -> Any:
 
 
 def _shown_inside(value: Any, without: frozenset[str]) -> Any:
-    if callable(getattr(value, "to_json", None)):
-        value = value.to_json()
-        return shown(value, without=without) if not isinstance(value, str) else json.loads(value)
+    for own in ("to_json", "as_json"):
+        if callable(make := getattr(value, own, None)):
+            return shown(make(), without=without)
     if isinstance(value, BaseModel):
         return _mapping(value.model_dump(mode="json", exclude=set(without)), without)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

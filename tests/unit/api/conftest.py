@@ -16,8 +16,11 @@ from clearway import access
 from clearway.access import UserDocument
 from clearway.api import create_app
 from clearway.api.middleware import MAX_BODY
+from clearway.artifacts import Signer
+from clearway.artifacts.ports import MemorySigner
+from clearway.config import Cipher, FakeCipher
 from clearway.kernel import SYSTEM
-from clearway.storage import Database
+from clearway.storage import Blobs, Database, FileBlobs
 
 with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
     warnings.simplefilter("ignore")
@@ -40,7 +43,8 @@ class Settings:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = make_database(tmp_path, clock=lambda: datetime.now(UTC))
+    tools = {Cipher: FakeCipher(), Blobs: FileBlobs(tmp_path / "blobs"), Signer: MemorySigner()}
+    database = make_database(tmp_path, clock=lambda: datetime.now(UTC), tools=tools)
     with database.begin() as uow:
         access.apply(uow, SYSTEM, PEOPLE)
     yield database
