@@ -32,6 +32,7 @@ from .model import (
     StrategySpec,
     Team,
 )
+from .propose import Proposal, propose, reads
 from .service import (
     apply,
     environment,
@@ -65,6 +66,7 @@ __all__ = [
     "Migration",
     "Process",
     "ProportionMetric",
+    "Proposal",
     "Removing",
     "Route",
     "Selector",
@@ -81,6 +83,8 @@ __all__ = [
     "gates",
     "load_definition",
     "plan_apply",
+    "propose",
+    "reads",
     "route",
     "route_of",
     "routes",

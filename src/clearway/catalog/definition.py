@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from clearway.kernel import Document, Duration, Name, load_document, schema_of
 
 FILE_NAME = "clearway.yaml"
-SCHEMA_ID = "https://clearway.dev/clearway.schema.json"
+SCHEMA_ID = "urn:clearway:definition"
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Command = Annotated[tuple[Word, ...], Field(min_length=1, max_length=200)]
