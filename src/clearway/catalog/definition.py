@@ -163,12 +163,12 @@ class ConfigKey(Document):
 
 
 class Migration(Document):
-    """A named change of stored data that belongs to the release."""
+    """A named change of stored data that belongs to the release: recorded with it, run by the service itself."""
 
     name: Name
     """The migration's name."""
     phase: Literal["pre", "post"] = "pre"
-    """`pre` runs before traffic reaches the release, `post` after nothing older is left."""
+    """Whether it belongs before traffic reaches the release, or after nothing older is left."""
 
 
 class Compatibility(Document):

@@ -102,6 +102,6 @@ def test_the_schema_agrees_with_the_reader() -> None:
 
 
 def test_the_published_schema_is_the_models() -> None:
-    """What editors fetch is what Clearway checks; `python scripts/publish_schema.py` writes it anew."""
+    """What editors fetch is what Clearway checks; `python scripts/publish_reference.py` writes it anew."""
     published = Path(__file__).parents[3] / "docs/reference/clearway.schema.json"
     assert json.loads(published.read_text(encoding="utf-8")) == definition_schema()
