@@ -163,7 +163,7 @@ class ConfigKey(Document):
 
 
 class Migration(Document):
-    """A named change of stored data that belongs to the release: recorded with it, run by the service itself."""
+    """A named change of stored data: recorded with the release, run by the service itself."""
 
     name: Name
     """The migration's name."""
