@@ -1,0 +1,119 @@
+"""Whole Clearways for journeys: real processes, real router, real software."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+
+class System:
+    """A running Clearway in a folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def up(self) -> None:
+        """Start, and wait until it answers."""
+        with (self.home / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "clearway.cli",
+                    "up",
+                    "--home",
+                    str(self.home),
+                    "--port",
+                    str(self.port),
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait("readiness", self._ready)
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.home / "up.log").read_text()[-4000:]
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(self.url + "/healthz", timeout=2).status_code == 200
+        return False
+
+    def kill(self) -> None:
+        """`kill -9` of supervisor, server and worker at once; services and router are not ours to kill."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def down(self) -> None:
+        """Stop everything, services and router too."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        command = [sys.executable, "-m", "clearway.cli", "down", "--all", "--home", str(self.home)]
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """An HTTP client with a token (the administrator's by default)."""
+        token = token or (self.home / "admin.token").read_text().strip()
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+    def cli(
+        self, *arguments: str, cwd: Path | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of the CLI against this system."""
+        environment = os.environ | {"CLEARWAY_HOME": str(self.home), "CLEARWAY_URL": self.url}
+        done = subprocess.run(
+            [sys.executable, "-m", "clearway.cli", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env=environment,
+            timeout=170,
+            check=False,
+        )
+        assert not check or done.returncode == 0, (
+            f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done
+
+    def wait(self, what: str, look: Callable[[], Any], seconds: float = 60.0) -> Any:
+        """Look until something true comes back."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if seen := look():
+                return seen
+            time.sleep(0.05)
+        raise AssertionError(
+            f"waited {seconds} s in vain for {what}\n" + (self.home / "up.log").read_text()[-4000:]
+        )
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[System]:
+    """A fresh Clearway, stopped with everything it started."""
+    system = System(tmp_path)
+    try:
+        yield system
+    finally:
+        system.down()
