@@ -1,0 +1,55 @@
+"""What each process of Clearway does from its start to its end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .settings import Settings
+
+
+def server(settings: Settings) -> None:
+    """Serve API, pages and faces until told to stop."""
+    import uvicorn
+
+    from . import edge, schema, system
+
+    built = system.build(settings)
+    schema.upgrade(built.database, settings.home)
+    system.first_start(built)
+    config = uvicorn.Config(
+        edge.application(built),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    uvicorn.Server(config).run()
+
+
+def worker(settings: Settings) -> None:
+    """Run flows and chores until told to stop."""
+    from clearway.worker import work
+
+    from . import schema, system
+
+    built = system.build(settings)
+    schema.upgrade(built.database, settings.home)
+    work(built.database, built.flows, built.chores, settings.home)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, complete or not at all."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(beside, path)
+
+

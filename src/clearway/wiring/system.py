@@ -1,0 +1,51 @@
+"""Builds the system: one database, every port bound to its adapter, every room's flows and subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clearway import access, workflow
+from clearway.storage import Blobs, Database, FileBlobs
+from clearway.workflow import Chore, Flow
+
+from . import rooms
+from .processes import replace_private
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class System:
+    """Everything a process needs, built once."""
+
+    settings: Settings
+    database: Database
+    flows: Mapping[str, Flow]
+    chores: list[Chore]
+
+
+def build(settings: Settings) -> System:
+    """The system of these settings; opens the database, touches nothing else of the world."""
+    database = Database(settings.database, lambda: datetime.now(UTC), bus=rooms.make_bus())
+    flows = rooms.collect_flows()
+    database.tools[workflow.Starter] = workflow.Starter(database, workflow.queue_table(flows))
+    database.tools.update(_tools(settings))
+    return System(settings, database, flows, rooms.collect_chores())
+
+
+def _tools(settings: Settings) -> dict[type[Any], Any]:
+    tools: dict[type[Any], Any] = {Blobs: FileBlobs(settings.folder("blobs"))}
+    return tools
+
+
+def first_start(built: System) -> None:
+    """The administrator's token, made once, in a file that only its owner may read."""
+    path = built.settings.home / "admin.token"
+    if path.exists():
+        return
+    with built.database.begin() as uow:
+        token = access.bootstrap(uow)
+    if token:
+        replace_private(path, str(token) + "\n")
