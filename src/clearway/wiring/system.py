@@ -42,10 +42,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
 
 def first_start(built: System) -> None:
     """The administrator's token, made once, in a file that only its owner may read."""
-    path = built.settings.home / "admin.token"
-    if path.exists():
-        return
     with built.database.begin() as uow:
-        token = access.bootstrap(uow)
-    if token:
-        replace_private(path, str(token) + "\n")
+        # Written before the commit: a crash between the two leaves a dead file, which the next start replaces.
+        if token := access.bootstrap(uow):
+            replace_private(built.settings.home / "admin.token", token + "\n")
