@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
+from tests.support.databases import load_tables
 
 from bench.figures import Figure, median, spread, timed
 from clearway import ledger
 from clearway.kernel import Actor
 from clearway.storage import Database
-from tests.support.databases import load_tables
 
 COMMAND = "make bench ONLY=core"
 COMMITS = 300
@@ -58,7 +58,9 @@ def append_ratio() -> list[Figure]:
 def _plain(database: Database) -> None:
     for number in range(COMMITS):
         with database.begin() as uow:
-            uow.connection.execute(sa.text("insert into plain (body) values (:b)"), {"b": f"row {number}" * 20})
+            uow.connection.execute(
+                sa.text("insert into plain (body) values (:b)"), {"b": f"row {number}" * 20}
+            )
 
 
 def _appends(database: Database) -> None:

@@ -35,10 +35,21 @@ route: straight
 
 def one_environment(service: str, repository: Path, strategy: str, instances: int = 2) -> str:
     """A route with one production environment, so that a journey is about its deployment."""
-    return ONE_ENVIRONMENT.format(service=service, repository=repository, strategy=strategy, instances=instances)
+    return ONE_ENVIRONMENT.format(
+        service=service, repository=repository, strategy=strategy, instances=instances
+    )
 
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git with a fixed identity; returns what it printed."""
-    command = ["git", "-C", str(folder), "-c", "user.name=dev", "-c", "user.email=dev@example.com", *arguments]
+    command = [
+        "git",
+        "-C",
+        str(folder),
+        "-c",
+        "user.name=dev",
+        "-c",
+        "user.email=dev@example.com",
+        *arguments,
+    ]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout

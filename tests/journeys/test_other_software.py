@@ -22,7 +22,18 @@ PACKAGE = "pypiserver==2.4.2"
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """pypiserver's source distribution, as its makers published it, in a git repository of one commit."""
     folder = tmp_path_factory.mktemp("pypiserver")
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-q",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "-d",
+        str(folder),
+    ]
     done = subprocess.run([*command, PACKAGE], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"the source distribution of {PACKAGE} cannot be fetched: {done.stderr.strip()[-200:]}")

@@ -1,1 +1,60 @@
 """Rollouts: strategies, targets, traffic, judges, going back. Knows no release."""
+
+from .events import (
+    DeploymentFinished,
+    DeploymentGoingBack,
+    DeploymentStarted,
+    JudgementMade,
+    TrafficMoved,
+)
+from .flows import CHORES, FLOWS
+from .model import Deployment, Instance, Order, Running, Stage, Step
+from .ports import MetricSource, Permit, Router, Target
+from .service import (
+    abort,
+    begin,
+    current,
+    deployment,
+    deployments,
+    find_instance,
+    halt,
+    listeners,
+    resume,
+    running,
+    series,
+    stages_shown,
+    steps,
+)
+
+__all__ = [
+    "CHORES",
+    "FLOWS",
+    "Deployment",
+    "DeploymentFinished",
+    "DeploymentGoingBack",
+    "DeploymentStarted",
+    "Instance",
+    "JudgementMade",
+    "MetricSource",
+    "Order",
+    "Permit",
+    "Router",
+    "Running",
+    "Stage",
+    "Step",
+    "Target",
+    "TrafficMoved",
+    "abort",
+    "begin",
+    "current",
+    "deployment",
+    "deployments",
+    "find_instance",
+    "halt",
+    "listeners",
+    "resume",
+    "running",
+    "series",
+    "stages_shown",
+    "steps",
+]

@@ -51,5 +51,3 @@ def replace_private(path: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     os.replace(beside, path)
-
-

@@ -43,6 +43,6 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
 def first_start(built: System) -> None:
     """The administrator's token, made once, in a file that only its owner may read."""
     with built.database.begin() as uow:
-        # Written before the commit: a crash between the two leaves a dead file, which the next start replaces.
+        # Written before the commit: a crash in between leaves a dead file, and the next start replaces it.
         if token := access.bootstrap(uow):
             replace_private(built.settings.home / "admin.token", token + "\n")

@@ -1,0 +1,55 @@
+"""Stopping the line, starting it again, and turning one rollout back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from clearway import access, ledger
+from clearway.deploy import acts, store
+from clearway.deploy.model import ACTIVE, Deployment
+from clearway.kernel import Actor, Conflict, Invalid
+from clearway.storage import UnitOfWork
+
+
+def halt(uow: UnitOfWork, actor: Actor, reason: str, environment: str | None = None) -> list[Deployment]:
+    """Hold every rollout, everywhere or in one environment, before its next step; returns those held."""
+    if not reason.strip():
+        raise Invalid("stopping the line needs a reason", expected="a sentence others can read")
+    access.require(uow, actor, "deployment:rollback", environment=environment)
+    return _mark(uow, actor, f"stopped by {actor.name}: {reason}", "halted", environment)
+
+
+def resume(uow: UnitOfWork, actor: Actor, reason: str, environment: str | None = None) -> list[Deployment]:
+    """Let held rollouts go on; returns them."""
+    if not reason.strip():
+        raise Invalid("starting the line again needs a reason", expected="a sentence others can read")
+    access.require(uow, actor, "deployment:rollback", environment=environment)
+    return _mark(uow, actor, "", "resumed", environment, reason)
+
+
+def _mark(
+    uow: UnitOfWork, actor: Actor, text: str, action: str, environment: str | None, reason: str = ""
+) -> list[Deployment]:
+    found = store.find(uow, environment=environment, states=ACTIVE, limit=1000)
+    marked = [each for each in found if bool(each.halted) != bool(text)]
+    for each in marked:
+        acts.commit(uow, replace(each, halted=text))
+        ledger.append(
+            uow,
+            actor,
+            f"deployment.{action}",
+            f"deployment:{each.id}",
+            reason=reason or text,
+            digest=each.order.release_digest,
+        )
+    return marked
+
+
+def abort(uow: UnitOfWork, actor: Actor, deployment_id: str, reason: str) -> Deployment:
+    """Turn a moving rollout back. Raises Conflict when it moves no more."""
+    row = store.load(uow, deployment_id)
+    access.require(uow, actor, "deployment:rollback", environment=row.order.environment)
+    if not row.active or row.going_back:
+        raise Conflict(f"deployment {deployment_id} is {row.state}; there is nothing to turn back")
+    acts.begin_way_back(uow, row, f"turned back by {actor.name}: {reason}")
+    return store.load(uow, deployment_id)
