@@ -1,0 +1,335 @@
+"""The flow of a build: one checkpointed step after another; a step begun again starts from a clean bench.
+
+Whatever happens inside a step becomes its result, so that after a crash the flow takes the same way again:
+a failure is not tried once more in the hope of better luck.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clearway import artifacts, catalog, source
+from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT, Signer
+from clearway.kernel import SYSTEM, ClearwayError, Invalid, Retry
+from clearway.storage import Blob, Database
+from clearway.workflow import Flow, Run
+
+from . import provenance, service, store
+from .model import Cancelled, choose_version
+from .products import digest_file, digests, explain_difference
+from .recipes import python, script
+from .sbom import sbom
+from .work import Facts, Work, opened, read_definition
+
+log = logging.getLogger("clearway.build")
+_EVIDENCE = "evidence.jsonl"
+_FINISH_TRIES = 40
+
+
+class _Over(Exception):
+    def __init__(self, result: Mapping[str, Any]) -> None:
+        super().__init__(result["error"])
+        self.result = result
+
+
+class _Steps:
+    """Runs the steps of one build, and ends it at the first that fails."""
+
+    def __init__(self, database: Database, run: Run, build_id: str) -> None:
+        self.database = database
+        self.run = run
+        self.build_id = build_id
+        self.facts: Facts | None = None
+
+    def do(self, name: str, function: Callable[[Work], Any]) -> Any:
+        """The step's value. Raises _Over."""
+        result = self.run.step(name, self._guarded, name, function)
+        if "error" in result:
+            raise _Over(result)
+        return result["value"]
+
+    def _guarded(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
+        try:
+            with self.database.read() as uow:
+                build = service.get(uow, self.build_id)
+            with opened(self.database, build, self.facts) as work:
+                try:
+                    work.watch()
+                    return {"value": function(work)}
+                except (ClearwayError, OSError) as error:
+                    result = _failure(error)
+                    _say_last(work, name, result["error"])
+                    return result
+        except (ClearwayError, OSError) as error:  # not even the log can be opened
+            return _failure(error)
+        except Exception as error:
+            # Nobody is helped by a build that runs for ever because of a fault of ours.
+            log.exception("build %s: step %s", self.build_id, name)
+            return {"error": f"Clearway itself failed: {type(error).__name__}: {error}", "status": "failed"}
+
+
+def _say_last(work: Work, name: str, text: str) -> None:
+    try:
+        work.log.say(name, f"failed: {text}")
+    except (ClearwayError, OSError):
+        log.warning("build %s: its log takes no more lines", work.build.id)
+
+
+def _failure(error: ClearwayError | OSError) -> dict[str, Any]:
+    if isinstance(error, Cancelled):
+        return {"error": error.message, "status": "cancelled"}
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        text = "the disk that holds the builds is full. Free some space, then build again."
+        return {"error": text, "status": "failed"}
+    tests = error.detail.get("tests") if isinstance(error, ClearwayError) else None
+    return {"error": str(error), "status": "failed", "tests": tests}
+
+
+def run_build(database: Database, run: Run, build_id: str) -> None:
+    """Flow `build.run`."""
+    if not run.step("begin", _begin, database, build_id):
+        return  # cancelled while it waited
+    steps = _Steps(database, run, build_id)
+    try:
+        ended = _build(steps)
+    except _Over as over:
+        ended = {
+            "status": over.result["status"],
+            "error": over.result["error"],
+            "tests": over.result.get("tests"),
+        }
+    run.step("finish", _finish, database, build_id, ended)
+
+
+def _begin(database: Database, build_id: str) -> bool:
+    with database.begin() as uow:
+        values = {"status": "running", "started_at": uow.now()}
+        return store.change_open(uow, build_id, **values)
+
+
+def _build(steps: _Steps) -> dict[str, Any]:
+    steps.facts = Facts(**steps.do("source", find_source))
+    recipe = steps.do("recipe", lambda work: work.definition.build.recipe)
+    made = _python(steps) if recipe == "python" else _script(steps)
+    steps.do("store", lambda work: _store(work, made))
+    return {"status": "succeeded", "error": None, "tests": made["tests"], "reproduced": made["reproduced"]}
+
+
+def find_source(work: Work) -> dict[str, Any]:
+    """Fetch the repository, find the commit, read its definition, choose the version."""
+    build = work.build
+    repo = source.sync(work.database, build.service)
+    sha = source.resolve(repo, build.ref)
+    commit = source.commit(repo, sha)
+    with work.database.read() as uow:
+        known = catalog.service(uow, build.service)
+    definition = read_definition(repo, sha, known.path, build.service)
+    if definition.build.recipe not in ("python", "script", "make"):
+        raise Invalid(
+            f"the recipe {definition.build.recipe} cannot be built yet",
+            todo="Use `recipe: script` with the commands and outputs.",
+        )
+    tags = [name for name, target in source.tags(repo).items() if target == sha]
+    named = definition.version or _project_version(repo, sha, known.path)
+    version = choose_version(tags, named, sha)
+    work.log.say("source", f"{build.ref} is commit {sha}, version {version}")
+    work.log.say("source", f"{commit.author}: {commit.subject}")
+    work.log.say("source", f"commands run in a sandbox of the kind: {work.sandbox.mode}")
+    with work.database.begin() as uow:
+        found = {"commit": sha, "version": version, "author": commit.author, "subject": commit.subject[:500]}
+        store.change_open(uow, build.id, mode=work.sandbox.mode, **found)
+    facts = Facts(
+        commit=sha,
+        epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980
+        path=known.path,
+        repository=source.public_location(known.repository),
+        version=version,
+    )
+    return asdict(facts)
+
+
+def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
+    """The static version of pyproject.toml or package.json, when there is one."""
+    for name, pattern in (
+        ("pyproject.toml", rb'^version\s*=\s*"([^"]+)"'),
+        ("package.json", rb'^\s*"version"\s*:\s*"([^"]+)"'),
+    ):
+        try:
+            text = source.read_file(repo, sha, f"{path}/{name}")
+        except ClearwayError:
+            continue
+        if found := re.search(pattern, text, re.MULTILINE):
+            return found.group(1).decode(errors="replace")[:60]
+    return None
+
+
+def _python(steps: _Steps) -> dict[str, Any]:
+    wanted = steps.do("requirements", python.build_requirements)
+    tools = steps.do("fetch", lambda work: python.fetch(work, wanted, prefer_installed=True))
+    first = steps.do("build 1", lambda work: python.build_wheel(work, 1, wanted, tools))
+    if missing := first.get("missing"):
+        wanted = [*wanted, *missing]
+        tools = steps.do("fetch more", lambda work: python.fetch(work, wanted, prefer_installed=True))
+        first = steps.do("build 1 again", lambda work: _whole(python.build_wheel(work, 1, wanted, tools)))
+    wheel = Path(first["wheel"])
+    compared = None
+    if steps.do("twice", lambda work: work.build.twice):
+        second = steps.do("build 2", lambda work: _whole(python.build_wheel(work, 2, wanted, tools)))
+        pair = ({wheel.name: first["wheel"]}, {Path(second["wheel"]).name: second["wheel"]})
+        compared = steps.do("compare", lambda work: _compare(work, *pair))
+    needs = steps.do("runtime requirements", lambda work: python.runtime_requirements(wheel))
+    packages = steps.do(
+        "fetch runtime", lambda work: python.fetch(work, needs, prefer_installed=False, step="fetch runtime")
+    )
+    tests = steps.do("test", lambda work: python.test(work, wheel, packages))
+    products = steps.do("bundle", lambda work: python.bundle(work, wheel, packages))
+    return _made(products, tests, compared, tools, packages)
+
+
+def _whole(result: dict[str, Any]) -> dict[str, Any]:
+    if "missing" in result:
+        names = ", ".join(result["missing"])
+        raise Invalid(f"the build backend keeps asking for more requirements: {names}")
+    return result
+
+
+def _script(steps: _Steps) -> dict[str, Any]:
+    first = steps.do("build 1", lambda work: script.build(work, 1))
+    compared = None
+    if steps.do("twice", lambda work: work.build.twice):
+        second = steps.do("build 2", lambda work: script.build(work, 2))
+        compared = steps.do("compare", lambda work: _compare(work, first["outputs"], second["outputs"]))
+    products = steps.do("outputs", lambda work: script.products(work, first["outputs"]))
+    return _made(products, first["tests"], compared, [], [])
+
+
+def _made(products: Any, tests: Any, compared: Any, tools: Any, packages: Any) -> dict[str, Any]:
+    return {
+        "products": products,
+        "tests": tests,
+        "compared": compared,
+        "reproduced": compared["identical"] if compared else None,
+        "tools": tools,
+        "packages": packages,
+    }
+
+
+def _compare(work: Work, first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, Any]:
+    one, two = ({name: Path(path) for name, path in run.items()} for run in (first, second))
+    found = provenance.reproduced(digests(one), digests(two), work.sandbox.mode)
+    if found["identical"]:
+        work.log.say("compare", "built twice, same bytes")
+    for line in explain_difference(one, two):
+        work.log.say("compare", line)
+    return found
+
+
+def _store(work: Work, made: Mapping[str, Any]) -> int:
+    """Bytes into the store, statements signed; the transaction that makes them count comes last."""
+    for product in made["products"]:
+        artifacts.keep_file(work.blobs, Path(product["path"]), expected=product["digest"])
+        work.log.say("store", f"{product['name']} {product['digest']}")
+    signer = work.database.tool(Signer)  # type: ignore[type-abstract]
+    subjects = [(product["name"], product["digest"]) for product in made["products"]]
+    lines = []
+    for kind, predicate in _predicates(work, made):
+        envelope = artifacts.sign(signer, artifacts.statement(subjects, kind, predicate))
+        lines.append(json.dumps({"kind": kind, "envelope": envelope}))
+    text = json.dumps({"products": made["products"]}) + "\n" + "".join(line + "\n" for line in lines)
+    work.workshop.place(work.build.id, _EVIDENCE).write_text(text)
+    work.log.say("store", f"{len(lines)} signed statements")
+    return len(lines)
+
+
+def _predicates(work: Work, made: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    found = [(PROVENANCE, _provenance(work, made))]
+    version, epoch = work.facts.version, work.facts.epoch
+    found.append((SBOM, sbom(work.build.service, version, made["products"], made["packages"], epoch)))
+    if made["tests"]:
+        found.append((TEST_RESULT, provenance.test_result(made["tests"], work.definition.build.test)))
+    if made["compared"]:
+        found.append((REPRODUCED, made["compared"]))
+    return found
+
+
+def _provenance(work: Work, made: Mapping[str, Any]) -> dict[str, Any]:
+    build, facts, definition = work.build, work.facts, work.definition.build
+    with work.database.read() as uow:
+        now = uow.now()
+    return provenance.provenance(
+        provenance.Origin(
+            build_id=build.id,
+            service=build.service,
+            ref=build.ref,
+            commit=facts.commit,
+            repository=facts.repository,
+            recipe=definition.recipe,
+            definition=definition.model_dump(mode="json"),
+            path=facts.path,
+            epoch=facts.epoch,
+            builder_id=work.sandbox.builder_id,
+            mode=work.sandbox.mode,
+            promises=sorted(work.sandbox.promises),
+            limits=asdict(work.workshop.limits),
+            packages=[*made["tools"], *made["packages"]],
+            started_at=build.started_at or now,
+            finished_at=now,
+            log_digest=digest_file(work.log.path),
+        )
+    )
+
+
+def _finish(database: Database, build_id: str, ended: Mapping[str, Any]) -> str:
+    """One transaction: artifacts, evidence, row, ledger, event. Goes on trying while the database is away."""
+    for attempt in range(_FINISH_TRIES):
+        try:
+            return _finish_once(database, build_id, dict(ended))
+        except Retry:
+            if attempt + 1 == _FINISH_TRIES:
+                raise
+            time.sleep(min(15.0, 0.5 * 2**attempt))
+    raise AssertionError("unreachable")
+
+
+def _finish_once(database: Database, build_id: str, ended: dict[str, Any]) -> str:
+    from .workshop import Workshop
+
+    workshop = database.tool(Workshop)
+    with database.begin() as uow:
+        build = service.get(uow, build_id)
+        if ended["status"] == "succeeded" and build.status == "running":
+            lines = workshop.place(build_id, _EVIDENCE).read_text().splitlines()
+            ended["artifacts"] = store.pack_artifacts(
+                tuple(
+                    artifacts.record(
+                        uow,
+                        SYSTEM,
+                        Blob(product["digest"], Path(product["path"]).stat().st_size),
+                        name=product["name"],
+                        type=product["type"],
+                        purl=product["purl"],
+                        service=build.service,
+                        version=build.version or "",
+                        build_id=build_id,
+                    )
+                    for product in json.loads(lines[0])["products"]
+                )
+            )
+            digest = ended["artifacts"][0]["digest"]
+            for line in lines[1:]:
+                found = json.loads(line)
+                artifacts.attach(uow, digest, found["kind"], found["envelope"])
+        service.close(uow, SYSTEM, build_id, **ended)
+    workshop.clean(build_id)
+    return str(ended["status"])
+
+
+FLOWS: Mapping[str, Flow] = {service.RUN: Flow(run_build, queue="builds")}

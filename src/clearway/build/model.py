@@ -1,0 +1,105 @@
+"""Builds: their states, their versions, and the words of the log. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from packaging.version import InvalidVersion, Version
+
+from clearway.artifacts import Artifact
+from clearway.kernel import Permanent
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+OPEN: tuple[Status, ...] = ("queued", "running")
+
+_TAG = re.compile(r"v?(\d+\.\d+\.\d+(?:[-+.]?[0-9A-Za-z][0-9A-Za-z.+-]*)?)\Z")
+
+
+@dataclass(frozen=True)
+class Build:
+    """One run of a service's recipe on one commit."""
+
+    id: str
+    service: str
+    ref: str  # what was asked for: branch, tag or commit
+    twice: bool  # built twice, in fresh sandboxes, to compare
+    status: Status
+    requested_by: str
+    queued_at: datetime
+    commit: str | None = None  # known once the repository was fetched
+    version: str | None = None
+    author: str | None = None  # of the commit
+    subject: str | None = None  # first line of the commit's message
+    mode: str | None = None  # "bubblewrap" or "plain": how it was kept apart
+    reproduced: bool | None = None  # None: built once
+    artifacts: tuple[Artifact, ...] = ()  # the deployable one first
+    tests: Mapping[str, Any] | None = None  # passed, failed, total; None: there are none
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: str | None = None  # why it failed or was cancelled, and what to do
+    log_path: str = ""  # of the log's file
+
+
+class BuildFailed(Permanent):
+    """A step of the build went wrong; the log says how."""
+
+    title = "The build failed"
+
+
+class Flooded(BuildFailed):
+    """The build wrote more log than anyone would read."""
+
+
+class Cancelled(BuildFailed):
+    """Somebody asked for the build to stop."""
+
+
+def choose_version(tags: Iterable[str], named: str | None, sha: str) -> str:
+    """The version of a commit: its highest version tag, else the named one with the commit's mark."""
+    tagged = [match.group(1) for tag in tags if (match := _TAG.match(tag.rpartition("/")[2]))]
+    if tagged:
+        return max(tagged, key=_order)
+    return f"{named or '0.0.0'}+g{sha[:8]}"
+
+
+def _order(text: str) -> tuple[bool, Version, str]:
+    try:
+        return True, Version(text), text
+    except InvalidVersion:
+        return False, Version("0"), text
+
+
+_UNITTEST = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+_UNITTEST_BAD = re.compile(r"\b(failures|errors|unexpected successes)=(\d+)")
+_PYTEST = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
+_PYTEST_LINE = re.compile(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
+_SKIPPED = re.compile(r"\bskipped=(\d+)")
+
+
+def count_tests(log: str, code: int) -> dict[str, Any]:
+    """What the summary lines of unittest and pytest say; counts are None when nobody summed up."""
+    passed = failed = skipped = None
+    if lines := _PYTEST_LINE.findall(log):
+        counts: dict[str, int] = {}
+        for number, word in _PYTEST.findall(lines[-1]):
+            counts[word.rstrip("s") if word.startswith("error") else word] = int(number)
+        passed, skipped = counts.get("passed", 0), counts.get("skipped", 0)
+        failed = counts.get("failed", 0) + counts.get("error", 0)
+    elif ran := _UNITTEST.findall(log):
+        tail = log[log.rfind("Ran ") :]
+        failed = sum(int(number) for _, number in _UNITTEST_BAD.findall(tail))
+        skipped = sum(int(number) for number in _SKIPPED.findall(tail))
+        passed = int(ran[-1]) - failed - skipped
+    total = None if passed is None or failed is None else passed + failed + (skipped or 0)
+    return {"ok": code == 0, "passed": passed, "failed": failed, "skipped": skipped, "total": total}
+
+
+def tell_tests(tests: Mapping[str, Any]) -> str:
+    """`13 of 14 tests passed`, or what can be said."""
+    if tests["total"] is None:
+        return "the tests passed" if tests["ok"] else "the tests failed"
+    return f"{tests['passed']} of {tests['total']} tests passed"

@@ -1,0 +1,169 @@
+"""What builds need from outside: a place apart to run in, and packages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+Write = Callable[[bytes], None]
+Watch = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of ours that the job sees."""
+
+    source: Path
+    target: str  # where the job finds it, when the sandbox has a file system of its own
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may use at most."""
+
+    seconds: float = 900.0
+    memory_bytes: int = 4 << 30
+    processes: int = 512
+    file_bytes: int = 4 << 30  # of one file
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command. Its words and variables use the paths that `Sandbox.where` gave."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    environment: Mapping[str, str]  # all of it; nothing else is inherited
+    mounts: tuple[Mount, ...]
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended."""
+
+    state: Literal["exited", "timeout", "memory", "processes"]
+    code: int  # the exit code; negative: a signal ended it
+    seconds: float
+
+
+class Sandbox(Protocol):
+    """Runs jobs apart from each other and from us."""
+
+    @property
+    def mode(self) -> str:
+        """How jobs are kept apart, in one word."""
+
+    @property
+    def builder_id(self) -> str:
+        """The name of this kind of builder in a provenance; each mode has its own."""
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """What is kept apart: some of "network", "files", "processes"."""
+
+    @property
+    def python(self) -> str:
+        """The Python that jobs find."""
+
+    def where(self, mount: Mount) -> str:
+        """The path under which the job finds the mount."""
+
+    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
+        """Run a job to its end, however that comes.
+
+        Output reaches `write` as it appears. `watch` is called at least once a second. When either raises,
+        the job is killed and the exception goes on. When this returns or raises, no process of it is left.
+        """
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package ready to install, in the wheelhouse."""
+
+    name: str
+    version: str
+    path: Path
+    digest: str
+    origin: Literal["index", "installed"]  # fetched, or packed again from what runs Clearway
+
+
+class Packages(Protocol):
+    """Brings Python packages; the only part of a build with a network."""
+
+    def provide(
+        self, requirements: Sequence[str], *, prefer_installed: bool, write: Write, watch: Watch
+    ) -> tuple[Wheel, ...]:
+        """Wheels that satisfy the requirements and all they need, sorted by name. Runs no code of theirs.
+
+        Raises Permanent when there is no such set, Retry when the index is away.
+        """
+
+    def environment(self, wheels: Sequence[Wheel]) -> Path:
+        """A folder with exactly these wheels installed: `site/` to import, `bin/` to run.
+
+        The same wheels give the same folder; nobody writes to it.
+        """
+
+
+Program = Callable[[Job], Generator[bytes, None, int]]
+
+
+@dataclass
+class FakeSandbox:
+    """The fake: programs are generators by the name of `argv[0]`; each yield is a second of no real time."""
+
+    programs: Mapping[str, Program]
+    mode: str = "fake"
+    builder_id: str = "https://clearway.dev/builders/fake/v1"
+    promises: frozenset[str] = frozenset()
+    python: str = "python"
+    jobs: list[Job] = field(default_factory=list)
+
+    def where(self, mount: Mount) -> str:
+        """See Sandbox.where."""
+        return str(mount.source)
+
+    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
+        """See Sandbox.run."""
+        self.jobs.append(job)
+        running, seconds = self.programs[job.argv[0]](job), 0.0
+        while True:
+            watch()
+            try:
+                write(next(running))
+            except StopIteration as end:
+                return Ended("exited", end.value or 0, seconds)
+            seconds += 1
+            if seconds > job.limits.seconds:
+                running.close()
+                return Ended("timeout", -9, seconds)
+            time.sleep(0)
+
+
+@dataclass
+class FakePackages:
+    """The fake: provides what it was given, by name; asks nobody."""
+
+    root: Path
+    wheels: Mapping[str, Wheel] = field(default_factory=dict)
+
+    def provide(
+        self, requirements: Sequence[str], *, prefer_installed: bool, write: Write, watch: Watch
+    ) -> tuple[Wheel, ...]:
+        """See Packages.provide."""
+        from clearway.kernel import Permanent
+
+        missing = [each for each in requirements if each not in self.wheels]
+        if missing:
+            raise Permanent(f"no package satisfies {', '.join(missing)}")
+        return tuple(self.wheels[each] for each in sorted(set(requirements)))
+
+    def environment(self, wheels: Sequence[Wheel]) -> Path:
+        """See Packages.environment: the folder is empty."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        return self.root

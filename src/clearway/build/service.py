@@ -1,0 +1,137 @@
+"""Asking for builds, watching them, stopping them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from clearway import access, catalog, ledger, source, workflow
+from clearway.kernel import Actor, Conflict, Invalid, NotFound, new_id
+from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
+
+from . import store
+from .events import BuildFinished
+from .model import OPEN, Build
+from .workshop import Workshop
+
+RUN = "build.run"
+
+
+@dataclass(frozen=True)
+class LogPart:
+    """A piece of a log."""
+
+    text: str
+    offset: int  # in bytes: where the next piece begins
+    complete: bool  # the build has ended, and this was the last piece
+
+
+def request(uow: UnitOfWork, actor: Actor, service: str, ref: str = "", *, twice: bool = True) -> Build:
+    """Queue a build of a branch, tag or commit (the service's branch when none is named).
+
+    Raises Refused, NotFound for an unknown service, Invalid for a name that is none.
+    """
+    access.require(uow, actor, "build:run", service=service)
+    wanted = source.check_ref(ref or catalog.service(uow, service).branch)
+    catalog.service(uow, service)
+    identity = new_id("bld")
+    build = Build(
+        id=identity,
+        service=service,
+        ref=wanted,
+        twice=twice,
+        status="queued",
+        requested_by=actor.name,
+        queued_at=uow.now(),
+        log_path=str(uow.tool(Workshop).log_path(identity)),
+    )
+    store.add(uow, build)
+    ledger.append(
+        uow,
+        actor,
+        "build.requested",
+        f"build:{identity}",
+        data={"service": service, "ref": wanted, "twice": twice},
+    )
+    workflow.start(uow, RUN, identity, {"build_id": identity})
+    return build
+
+
+def get(uow: UnitOfWork, build_id: str) -> Build:
+    """One build. Raises NotFound."""
+    found = store.find(uow, build_id)
+    if found is None:
+        raise NotFound(f"there is no build {build_id}")
+    return found
+
+
+def list_(
+    uow: UnitOfWork,
+    *,
+    service: str | None = None,
+    status: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> Page[Build]:
+    """Builds that fit, newest first."""
+    if not 1 <= limit <= 1000:
+        raise Invalid(f"a page of {limit} builds", expected="1 to 1000")
+    cursor = str(decode_cursor(after)) if after else None
+    found = store.page(uow, service, status, cursor, limit + 1)
+    more = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    return Page(found[:limit], more)
+
+
+def cancel(uow: UnitOfWork, actor: Actor, build_id: str, reason: str = "") -> Build:
+    """Stop a build: at once while it waits, within a second while it runs. Raises Conflict once it ended."""
+    build = get(uow, build_id)
+    access.require(uow, actor, "build:run", service=build.service)
+    asked = f"cancelled by {actor.name}" + (f": {reason}" if reason else "")
+    if not store.change_open(uow, build_id, cancel_asked=asked):
+        raise Conflict(f"build {build_id} has ended: {build.status}")
+    ledger.append(uow, actor, "build.cancel-requested", f"build:{build_id}", reason=reason)
+    if build.status == "queued":
+        close(uow, actor, build_id, status="cancelled", error=asked)
+    return get(uow, build_id)
+
+
+def close(uow: UnitOfWork, actor: Actor, build_id: str, **values: Any) -> bool:
+    """End a build in this transaction: row, ledger entry, event. False when it had ended before."""
+    if not store.change_open(uow, build_id, finished_at=uow.now(), **values):
+        return False
+    build = get(uow, build_id)
+    ledger.append(
+        uow,
+        actor,
+        f"build.{build.status}",
+        f"build:{build_id}",
+        reason=(build.error or "")[:2000],
+        digest=build.artifacts[0].digest if build.artifacts else None,
+        data={
+            "service": build.service,
+            "version": build.version,
+            "commit": build.commit,
+            "mode": build.mode,
+            "reproduced": build.reproduced,
+        },
+    )
+    uow.publish(
+        BuildFinished(build.id, build.service, build.status, build.version, build.commit, build.reproduced)
+    )
+    return True
+
+
+def log(uow: UnitOfWork, build_id: str, offset: int = 0, most: int = 1 << 20) -> LogPart:
+    """The log from a byte offset on, whole lines only; readable while the build runs."""
+    build = get(uow, build_id)  # before the file: what ended now was written before
+    data = b""
+    try:
+        with uow.tool(Workshop).log_path(build_id).open("rb") as stream:
+            stream.seek(max(offset, 0))
+            data = stream.read(most)
+    except FileNotFoundError:
+        pass
+    ended = build.status not in OPEN
+    if not ended or len(data) == most:
+        data = data[: data.rfind(b"\n") + 1] or (data if len(data) == most else b"")
+    return LogPart(data.decode(errors="replace"), max(offset, 0) + len(data), ended and len(data) < most)

@@ -1,0 +1,92 @@
+"""The table of builds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from clearway.artifacts import Artifact
+from clearway.storage import Instant, Json, UnitOfWork, metadata
+
+from .model import OPEN, Build
+
+build_table = sa.Table(
+    "build_build",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False, index=True),
+    sa.Column("ref", sa.Text, nullable=False),
+    sa.Column("twice", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("queued_at", Instant, nullable=False),
+    sa.Column("commit", sa.Text, index=True),
+    sa.Column("version", sa.Text),
+    sa.Column("author", sa.Text),
+    sa.Column("subject", sa.Text),
+    sa.Column("mode", sa.Text),
+    sa.Column("reproduced", sa.Boolean),
+    sa.Column("artifacts", Json),
+    sa.Column("tests", Json),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("error", sa.Text),
+    sa.Column("log_path", sa.Text, nullable=False),
+    sa.Column("cancel_asked", sa.Text),  # who asked to stop it, and why
+)
+_FIELDS = tuple(Build.__dataclass_fields__)
+
+
+def read_build(row: sa.Row[Any]) -> Build:
+    """A row as a record."""
+    values = {name: getattr(row, name) for name in _FIELDS}
+    values["artifacts"] = tuple(
+        Artifact(**{**each, "at": datetime.fromisoformat(each["at"])}) for each in row.artifacts or ()
+    )
+    return Build(**values)
+
+
+def pack_artifacts(artifacts: tuple[Artifact, ...]) -> list[dict[str, Any]]:
+    """Artifacts as JSON, so that a page of builds is one query."""
+    return [{**asdict(each), "at": each.at.isoformat()} for each in artifacts]
+
+
+def add(uow: UnitOfWork, build: Build) -> None:
+    """Keep a new build."""
+    values = {name: getattr(build, name) for name in _FIELDS if name != "artifacts"}
+    uow.connection.execute(sa.insert(build_table).values(**values, artifacts=[]))
+
+
+def find(uow: UnitOfWork, build_id: str) -> Build | None:
+    """One build."""
+    row = uow.connection.execute(sa.select(build_table).where(build_table.c.id == build_id)).first()
+    return read_build(row) if row else None
+
+
+def change_open(uow: UnitOfWork, build_id: str, **values: Any) -> bool:
+    """Change a build that has not ended; False when it has."""
+    query = sa.update(build_table).where(build_table.c.id == build_id, build_table.c.status.in_(OPEN))
+    return uow.connection.execute(query.values(**values)).rowcount == 1
+
+
+def cancel_asked(uow: UnitOfWork, build_id: str) -> str | None:
+    """Who asked to stop the build, and why; None when nobody did."""
+    query = sa.select(build_table.c.cancel_asked).where(build_table.c.id == build_id)
+    return uow.connection.execute(query).scalar()
+
+
+def page(
+    uow: UnitOfWork, service: str | None, status: str | None, after: str | None, limit: int
+) -> list[Build]:
+    """Builds, newest first."""
+    query = sa.select(build_table).order_by(build_table.c.id.desc()).limit(limit)
+    if service is not None:
+        query = query.where(build_table.c.service == service)
+    if status is not None:
+        query = query.where(build_table.c.status == status)
+    if after is not None:
+        query = query.where(build_table.c.id < after)
+    return [read_build(row) for row in uow.connection.execute(query)]

@@ -1,0 +1,205 @@
+"""One build's bench: its folders, its log, and the way its commands run in the sandbox."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+
+from clearway import catalog, source
+from clearway.kernel import Invalid, NotFound, format_duration
+from clearway.storage import Blobs, Database
+
+from . import store
+from .log import Log, Step
+from .model import Build, BuildFailed, Cancelled
+from .ports import Ended, Job, Mount, Packages, Sandbox
+from .workshop import Workshop
+
+DEFINITION = "clearway.yaml"
+_FOLDERS = ("source", "home", "tmp", "out", "bin")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the first step found out; every later step starts from it."""
+
+    commit: str
+    epoch: int  # the commit's time: SOURCE_DATE_EPOCH
+    path: str  # of the service inside the repository
+    repository: str  # without its password
+    version: str
+
+
+class Work:
+    """What a step needs of one build."""
+
+    def __init__(self, database: Database, build: Build, log: Log, facts: Facts | None = None) -> None:
+        self.database = database
+        self.build = build
+        self.log = log
+        self._facts = facts
+        self.workshop = database.tool(Workshop)
+        self.sandbox: Sandbox = database.tool(Sandbox)  # type: ignore[type-abstract]
+        self.packages: Packages = database.tool(Packages)  # type: ignore[type-abstract]
+        self.blobs: Blobs = database.tool(Blobs)  # type: ignore[type-abstract]
+
+    @property
+    def facts(self) -> Facts:
+        """What the first step found out."""
+        if self._facts is None:
+            raise RuntimeError("the step of the source has not run")
+        return self._facts
+
+    @cached_property
+    def repo(self) -> source.Repo:
+        """The service's mirror."""
+        return self.database.tool(source.Mirrors).open(self.build.service)
+
+    @cached_property
+    def definition(self) -> catalog.ServiceDefinition:
+        """The clearway.yaml of the commit. Raises Invalid or NotFound, with its place."""
+        return read_definition(self.repo, self.facts.commit, self.facts.path, self.build.service)
+
+    def watch(self) -> None:
+        """Raises Cancelled once somebody asked for it."""
+        with self.database.read() as uow:
+            asked = store.cancel_asked(uow, self.build.id)
+        if asked:
+            raise Cancelled(asked)
+
+    def export(self) -> Path:
+        """The commit's files in a fresh bench; returns the service's folder."""
+        work = self.workshop.fresh(self.build.id, "work")
+        for name in _FOLDERS:
+            (work / name).mkdir(mode=0o755)
+        source.export_tree(self.repo, self.facts.commit, work / "source")
+        for name in ("python", "python3"):
+            (work / "bin" / name).symlink_to(self.sandbox.python)
+        return self.project
+
+    @property
+    def bench(self) -> Mount:
+        """The folder that a job may write to."""
+        return Mount(self.workshop.place(self.build.id, "work"), "/build", writable=True)
+
+    @property
+    def project(self) -> Path:
+        """The service's folder, as we see it."""
+        return self.bench.source / "source" / self.facts.path
+
+    def inside(self, name: str) -> str:
+        """A path below the bench, as the job sees it."""
+        return os.path.normpath(f"{self.sandbox.where(self.bench)}/{name}")
+
+    def run(
+        self,
+        step: str,
+        argv: Sequence[str],
+        *,
+        seconds: float | None = None,
+        mounts: Sequence[Mount] = (),
+        paths: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> tuple[int, Step]:
+        """Run a command in the service's folder; returns its exit code and its output. Raises BuildFailed."""
+        limits = self.workshop.limits
+        allowed = min(limits.seconds, seconds or self.definition.build.timeout.total_seconds())
+        job = Job(
+            argv=tuple(argv),
+            cwd=self.inside(f"source/{self.facts.path}"),
+            environment={
+                **self._environment(paths),
+                **self.definition.build.environment,
+                **(variables or {}),
+            },
+            mounts=(self.bench, *mounts),
+            limits=replace(limits, seconds=allowed),
+        )
+        output = self.log.step(step)
+        ended = self.sandbox.run(job, output.write, self.watch)
+        output.end()
+        self._must_have_exited(step, ended, job)
+        return ended.code, output
+
+    def _environment(self, paths: Sequence[str]) -> dict[str, str]:
+        """Everything that could differ between two machines is fixed here."""
+        return {
+            "PATH": os.pathsep.join([*paths, self.inside("bin"), "/usr/local/bin", "/usr/bin", "/bin"]),
+            "HOME": self.inside("home"),
+            "TMPDIR": self.inside("tmp"),
+            "USER": "build",
+            "LOGNAME": "build",
+            "LC_ALL": "C.UTF-8",
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "SOURCE_DATE_EPOCH": str(self.facts.epoch),
+            "ZERO_AR_DATE": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PIP_NO_INDEX": "1",
+            "CI": "true",
+            "NO_COLOR": "1",
+        }
+
+    def _must_have_exited(self, step: str, ended: Ended, job: Job) -> None:
+        match ended.state:
+            case "timeout":
+                limit = format_duration(timedelta(seconds=job.limits.seconds))
+                raise BuildFailed(
+                    f"step {step} was stopped after {limit}: it had not ended",
+                    todo=f"Look for what it waits for, or raise the timeout in {DEFINITION}.",
+                )
+            case "memory":
+                most = job.limits.memory_bytes >> 20
+                raise BuildFailed(f"step {step} was stopped: it used more than {most} MiB of memory")
+            case "processes":
+                raise BuildFailed(
+                    f"step {step} was stopped: it ran more than {job.limits.processes} processes"
+                )
+
+    def collect(self, name: str, files: Mapping[str, Path]) -> dict[str, Path]:
+        """Move outputs out of the bench, by their names; only plain files count."""
+        kept = self.workshop.fresh(self.build.id, name)
+        found: dict[str, Path] = {}
+        for output, path in sorted(files.items()):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                raise BuildFailed(f"the output {output} is not a plain file")
+            target = kept / output.replace("/", "_")
+            if target.exists():
+                raise BuildFailed(f"two outputs are called {target.name}")
+            shutil.copyfile(path, target, follow_symlinks=False)
+            found[output] = target
+        return found
+
+
+def read_definition(repo: source.Repo, commit: str, path: str, service: str) -> catalog.ServiceDefinition:
+    """The clearway.yaml of a commit. Raises NotFound or Invalid, naming the file."""
+    name = os.path.normpath(f"{path}/{DEFINITION}")
+    try:
+        text = source.read_file(repo, commit, name)
+    except NotFound as error:
+        raise NotFound(
+            f"commit {commit[:12]} has no {name}", todo="Make one with `clearway init` and commit it."
+        ) from error
+    definition = catalog.load_definition(text, name)
+    if definition.service != service:
+        raise Invalid(f"it describes the service {definition.service}", where=name, expected=service)
+    return definition
+
+
+@contextmanager
+def opened(database: Database, build: Build, facts: Facts | None) -> Iterator[Work]:
+    """The bench of a build, with its log open."""
+    log = database.tool(Workshop).log(build.id)
+    try:
+        yield Work(database, build, log, facts)
+    finally:
+        log.close()

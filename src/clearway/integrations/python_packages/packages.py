@@ -1,0 +1,180 @@
+"""The fetch phase: requirements in, wheels by digest out.
+
+Rules:
+1. Only wheels: unpacking one runs nothing, while a source package would run its author's code right here.
+2. Every wheel lies under its digest; what a build used can be named for ever.
+3. Nothing fetched is trusted for being fetched: pip checks the index's digests, we compute our own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.sources import WheelFile
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from clearway.build.ports import Watch, Wheel, Write
+from clearway.kernel import Permanent, Retry, digest_of, sha256
+
+from .installed import closure, pack
+
+FETCH_S = 300.0
+_AWAY = ("connection", "timed out", "temporary failure", "name resolution", "502", "503", "504", "proxyerror")
+
+
+class PythonPackages:
+    """Fulfils build's Packages port in a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def provide(
+        self, requirements: Sequence[str], *, prefer_installed: bool, write: Write, watch: Watch
+    ) -> tuple[Wheel, ...]:
+        """See Packages.provide."""
+        wanted = [self._requirement(text) for text in requirements]
+        wanted = [each for each in wanted if not each.marker or each.marker.evaluate()]
+        if not wanted:
+            return ()
+        found = self._installed(wanted) if prefer_installed else None
+        return found if found is not None else self._fetched(wanted, write, watch)
+
+    def environment(self, wheels: Sequence[Wheel]) -> Path:
+        """See Packages.environment."""
+        python = f"{sys.implementation.cache_tag}"
+        digest = digest_of([python, sorted(wheel.digest for wheel in wheels)]).removeprefix("sha256:")
+        place = self.root / "environments" / digest
+        if place.is_dir():
+            return place
+        self.root.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=self.root))
+        try:
+            (fresh / "site").mkdir()
+            (fresh / "bin").mkdir()
+            for wheel in wheels:
+                _install(wheel, fresh)
+            fresh.chmod(0o755)
+            place.parent.mkdir(exist_ok=True)
+            try:
+                fresh.rename(place)
+            except OSError:
+                if not place.is_dir():  # else another build made the same one meanwhile
+                    raise
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return place
+
+    def _requirement(self, text: str) -> Requirement:
+        try:
+            found = Requirement(text)
+        except InvalidRequirement as error:
+            raise Permanent(f"{text!r} is not a requirement: {error}") from None
+        if found.url:
+            raise Permanent(
+                f"{found.name} is required from an address", todo="Require it by version, from an index."
+            )
+        return found
+
+    def _installed(self, wanted: Sequence[Requirement]) -> tuple[Wheel, ...] | None:
+        packages = closure(wanted)
+        if packages is None:
+            return None
+        packed = [pack(package) for package in packages]
+        if any(each is None for each in packed):
+            return None
+        return tuple(self._keep(*each, "installed") for each in packed if each is not None)
+
+    def _fetched(self, wanted: Sequence[Requirement], write: Write, watch: Watch) -> tuple[Wheel, ...]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.root) as folder:
+            _pip_download([str(each) for each in wanted], Path(folder), write, watch)
+            files = sorted(Path(folder).iterdir())
+            found = [self._keep(path.name, path.read_bytes(), "index") for path in files]
+        return tuple(sorted(found, key=lambda wheel: wheel.name))
+
+    def _keep(self, name: str, data: bytes, origin: str) -> Wheel:
+        try:
+            package, version, *_ = parse_wheel_filename(name)
+        except InvalidWheelFilename as error:
+            raise Permanent(f"{name} is not a wheel: {error}") from None
+        digest = sha256(data)
+        path = self.root / "sha256" / digest.removeprefix("sha256:") / name
+        if not path.exists() or hashlib.sha256(path.read_bytes()).digest() != hashlib.sha256(data).digest():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, fresh = tempfile.mkstemp(dir=path.parent)
+            with os.fdopen(descriptor, "wb") as out:
+                out.write(data)
+            os.chmod(fresh, 0o444)
+            os.replace(fresh, path)
+        return Wheel(package, str(version), path, digest, "installed" if origin == "installed" else "index")
+
+
+def _pip_download(requirements: Iterable[str], folder: Path, write: Write, watch: Watch) -> None:
+    """pip of the environment that runs us, by import path; wheels only."""
+    words = [sys.executable, "-m", "pip", "download", "--only-binary", ":all:", "--dest", str(folder)]
+    words += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--quiet", "--"]
+    output = folder.with_suffix(".log")
+    began = time.monotonic()
+    with output.open("wb") as out:
+        process = subprocess.Popen(
+            [*words, *requirements],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
+    try:
+        while process.poll() is None:
+            watch()
+            if time.monotonic() - began > FETCH_S:
+                raise Retry(f"fetching packages took more than {FETCH_S:.0f} s")
+            try:
+                process.wait(timeout=0.3)
+            except subprocess.TimeoutExpired:
+                continue
+        said = output.read_bytes()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        output.unlink(missing_ok=True)
+    if process.returncode:
+        write(said[-8000:])
+        _explain(said.decode(errors="replace"))
+
+
+def _explain(said: str) -> None:
+    reasons = [line.strip() for line in said.splitlines() if line.startswith("ERROR")]
+    text = reasons[-1].removeprefix("ERROR: ") if reasons else "pip gave no reason"
+    if any(word in said.lower() for word in _AWAY) and "no matching distribution" not in said.lower():
+        raise Retry(f"the package index cannot be reached: {text[:300]}", todo="Build again in a while.")
+    raise Permanent(
+        f"the required packages cannot be had as wheels: {text[:300]}",
+        todo="Check names and versions; packages that exist only as source are not built here.",
+    )
+
+
+def _install(wheel: Wheel, folder: Path) -> None:
+    scheme = {
+        "purelib": str(folder / "site"),
+        "platlib": str(folder / "site"),
+        "scripts": str(folder / "bin"),
+        "headers": str(folder / "include"),
+        "data": str(folder / "data"),
+    }
+    destination = SchemeDictionaryDestination(
+        scheme, interpreter="/usr/bin/env python", script_kind="posix", bytecode_optimization_levels=(0,)
+    )
+    with WheelFile.open(wheel.path) as source:
+        install(source=source, destination=destination, additional_metadata={"INSTALLER": b"clearway"})
