@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from clearway.kernel import Retry
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 items = sa.Table(
@@ -27,7 +28,12 @@ def load(uow: UnitOfWork, kind: str) -> dict[str, dict[str, Any]]:
 def save(uow: UnitOfWork, kind: str, name: str, spec: dict[str, Any]) -> None:
     """Write one document over what was there."""
     remove(uow, kind, name)
-    uow.connection.execute(items.insert().values(kind=kind, name=name, spec=spec, updated_at=uow.now()))
+    try:
+        uow.connection.execute(items.insert().values(kind=kind, name=name, spec=spec, updated_at=uow.now()))
+    except sa.exc.IntegrityError:
+        raise Retry(
+            "somebody else applied at the same moment", todo="Look at the diff, then try again."
+        ) from None
 
 
 def remove(uow: UnitOfWork, kind: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -101,8 +102,10 @@ def set_value(
     """Set a plain value and return its version; the value that is there already changes nothing."""
     access.require(uow, actor, "config:write", service=service, environment=environment)
     now = _current(uow, service, environment, key)
-    if isinstance(value, str) and len(value) > MAX_VALUE:
-        raise Invalid(f"{key} has {len(value)} characters", expected=f"at most {MAX_VALUE}")
+    if isinstance(value, str):
+        _refuse_unprintable(key, value)
+        if len(value) > MAX_VALUE:
+            raise Invalid(f"{key} has {len(value)} characters", expected=f"at most {MAX_VALUE}")
     if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and value - value != 0):
         raise Invalid(f"{key} is a {type(value).__name__}", expected="text, a finite number, true or false")
     if now is not None and now.secret:
@@ -133,6 +136,7 @@ def set_secret(
         raise Invalid(
             f"the secret {key} has {len(value)} characters", expected=f"{MIN_SECRET} to {MAX_VALUE}"
         )
+    _refuse_unprintable(key, value)
     sealed = uow.tool(Cipher).encrypt(value.encode())  # type: ignore[type-abstract]
     version = store.add(
         uow, service or "", environment or "", key, sealed=sealed, actor=actor.name, reason=reason[:500]
@@ -224,6 +228,12 @@ def _current(uow: UnitOfWork, service: str | None, environment: str | None, key:
     scope = (service or "", environment or "")
     found = [entry for entry in store.newest(uow, scope) if entry.key == key and not entry.deleted]
     return found[0] if found else None
+
+
+def _refuse_unprintable(key: str, value: str) -> None:
+    """No process can be given a NUL, and half a character is in no encoding."""
+    if re.search("[\x00\ud800-\udfff]", value):
+        raise Invalid(f"{key} holds a character that no process can be given", expected="text")
 
 
 def _open(uow: UnitOfWork, service: str, environment: str, key: str, value: Value) -> str:

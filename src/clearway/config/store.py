@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from clearway.kernel import Retry
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 from .model import Entry
@@ -67,7 +68,12 @@ def add(uow: UnitOfWork, service: str, environment: str, key: str, **columns: An
     version = (last or 0) + 1
     row = {"service": service, "environment": environment, "key": key, "version": version}
     defaults = {"deleted": False, "at": uow.now()}
-    uow.connection.execute(versions.insert().values({**row, **defaults, **columns}))
+    try:
+        uow.connection.execute(versions.insert().values({**row, **defaults, **columns}))
+    except sa.exc.IntegrityError:
+        raise Retry(
+            f"somebody else changed {key} at the same moment", todo="Look at it, then try again."
+        ) from None
     return version
 
 

@@ -33,6 +33,7 @@ _FALSE = {"false", "False", "FALSE"}
 # A leading zero keeps its text: 007 and 0644 mean something to the person who wrote them so.
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _HEX = re.compile(r"0x[0-9a-fA-F]+\Z|0o[0-7]+\Z")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 
 
@@ -120,11 +121,9 @@ def _readable(text: str | bytes) -> str:
         except UnicodeDecodeError as error:
             line, column = _line_column(data[: error.start].decode("utf-8", "replace"))
             raise YamlFlaw(line, column, "a byte that is not UTF-8", "text in UTF-8") from None
-    for index, character in enumerate(text):
-        code = ord(character)
-        if (code < 32 and character not in "\t\n\r") or code == 127 or 0xD800 <= code <= 0xDFFF:
-            line, column = _line_column(text[:index])
-            raise YamlFlaw(line, column, f"a control character (U+{code:04X})", "printable text")
+    if found := _CONTROL.search(text):
+        line, column = _line_column(text[: found.start()])
+        raise YamlFlaw(line, column, f"a control character (U+{ord(found[0]):04X})", "printable text")
     return text
 
 

@@ -221,6 +221,8 @@ def test_a_secret_is_not_made_plain_by_accident(database: Database) -> None:
         ("ann", "shop", "prod", "A", "x" * 10_001, Invalid, "10001 characters"),
         ("ann", "shop", "prod", "A", float("nan"), Invalid, "a finite number"),
         ("ann", "shop", "prod", "A", ["x"], Invalid, "is a list"),
+        ("ann", "shop", "prod", "A", "a\x00b", Invalid, "no process can be given"),
+        ("ann", "shop", "prod", "A", "a\ud800", Invalid, "no process can be given"),
     ],
 )
 def test_what_makes_no_sense_or_is_not_allowed_is_refused(
@@ -246,6 +248,8 @@ def test_secrets_need_their_own_permission(database: Database) -> None:
         config.set_value(uow, Actor("dev"), "shop", "dev", "A", "x")
         with pytest.raises(Refused, match="secret:write"):
             config.set_secret(uow, Actor("dev"), "shop", "dev", "B", SECRET)
+        with pytest.raises(Invalid, match="no process can be given"):
+            config.set_secret(uow, ANN, "shop", "dev", "B", "abcd\x00")
         with pytest.raises(Invalid, match="the secret B has 3 characters"):
             config.set_secret(uow, ANN, "shop", "dev", "B", "abc")
 
