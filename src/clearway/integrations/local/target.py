@@ -1,0 +1,154 @@
+"""Runs instances as processes of this machine."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import shutil
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from pathlib import Path
+
+from clearway.deploy.ports import Launch, Seen
+from clearway.kernel import Permanent, Retry
+
+from .programs import Program
+
+HEALTH_S = 2.0
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+MAX_BUNDLE = 4 << 30  # bytes a bundle may unpack to
+
+
+class LocalTarget:
+    """Installs below `root/installs/<digest>`, instances in `root/instances/<id>`."""
+
+    def __init__(self, root: Path) -> None:
+        self.installs = root / "installs"
+        self.instances = root / "instances"
+        for folder in (self.installs, self.instances):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _place(self, bundle_digest: str) -> Path:
+        return self.installs / bundle_digest.replace(":", "-")
+
+    def _program(self, instance_id: str) -> Program:
+        return Program(self.instances / instance_id)
+
+    def install(self, bundle_digest: str, bundle: Path) -> None:
+        """See Target. Unpacked beside and renamed, so a crash leaves no half install."""
+        place = self._place(bundle_digest)
+        if place.exists():
+            return
+        beside = Path(tempfile.mkdtemp(dir=self.installs, prefix=".new-"))
+        try:
+            _unpack(bundle, beside / "bundle")
+            _install_wheels(beside / "bundle", beside / "site", beside / "bin")
+            os.rename(beside, place)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return  # somebody else was first, with the same bytes
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Retry(
+                    "the disk that holds installed services is full", todo="Free some space."
+                ) from error
+            raise Permanent(f"the bundle cannot be installed: {error}") from error
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def start(self, launch: Launch) -> None:
+        """See Target."""
+        place = self._place(launch.bundle_digest)
+        if not place.exists():
+            raise Permanent(f"bundle {launch.bundle_digest} is not installed")
+        program = self._program(launch.instance_id)
+        variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        variables |= {
+            "HOME": str(program.folder),
+            "PYTHONPATH": str(place / "site"),
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PATH": os.pathsep.join([str(place / "bin"), os.environ.get("PATH", os.defpath)]),
+        }
+        program.start(_argv(place, launch.command), variables | dict(launch.variables))
+
+    def stop(self, instance_id: str, grace_s: float) -> None:
+        """See Target."""
+        self._program(instance_id).stop(grace_s)
+
+    def observe(self, instance_id: str, port: int, health_path: str) -> Seen:
+        """See Target."""
+        program = self._program(instance_id)
+        pid = program.pid()
+        if pid is None:
+            last = program.log_tail(3).strip().replace("\n", " | ")
+            text = f"the process is gone; it last said: {last[-300:] or 'nothing'}"
+            return Seen(False, False, None, text)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
+        try:
+            connection.request("GET", health_path, headers={"Connection": "close"})
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return Seen(True, False, pid, f"{health_path} does not answer: {type(error).__name__}")
+        finally:
+            connection.close()
+        return Seen(True, status < 400, pid, "" if status < 400 else f"{health_path} answers {status}")
+
+    def log_tail(self, instance_id: str, lines: int = 20) -> str:
+        """See Target."""
+        return self._program(instance_id).log_tail(lines)
+
+
+def _argv(place: Path, command: tuple[str, ...]) -> list[str]:
+    """`python` is this interpreter's base with the install on its path; others are found in the install."""
+    name, *rest = command
+    if name in ("python", "python3"):
+        base = Path(sys.base_prefix) / "bin" / f"python{sysconfig.get_python_version()}"
+        return [str(base if base.exists() else sys.executable), "-s", *rest]
+    for candidate in (place / "bin" / name, place / "bundle" / name):
+        if "/" not in name.removeprefix("./") and candidate.exists():
+            return [str(candidate), *rest]
+    found = name if os.path.isabs(name) else shutil.which(name)
+    if not found:
+        raise Permanent(f"the program {name!r} is neither in the bundle nor on this machine")
+    return [found, *rest]
+
+
+def _unpack(bundle: Path, to: Path) -> None:
+    """Unpack a tar; the data filter refuses links and paths that lead out."""
+    to.mkdir(parents=True)
+    try:
+        with tarfile.open(bundle) as archive:
+            members = archive.getmembers()
+            if sum(member.size for member in members) > MAX_BUNDLE:
+                raise Permanent(f"the bundle unpacks to more than {MAX_BUNDLE >> 30} GiB")
+            archive.extractall(to, members=members, filter="data")
+    except tarfile.TarError as error:
+        raise Permanent(f"the bundle is no readable archive: {error}") from error
+
+
+def _install_wheels(bundle: Path, site: Path, scripts: Path) -> None:
+    """Every wheel of the bundle into `site`, console scripts into `scripts`; nothing is fetched."""
+    from installer import install
+    from installer.destinations import SchemeDictionaryDestination
+    from installer.sources import WheelFile
+
+    base = Path(sys.base_prefix) / "bin" / f"python{sysconfig.get_python_version()}"
+    scheme = {
+        "purelib": str(site),
+        "platlib": str(site),
+        "scripts": str(scripts),
+        "data": str(site.parent / "data"),
+        "headers": str(site.parent / "headers"),
+    }
+    site.mkdir()
+    scripts.mkdir()
+    destination = SchemeDictionaryDestination(
+        scheme, interpreter=str(base if base.exists() else sys.executable), script_kind="posix"
+    )
+    for wheel in sorted(bundle.rglob("*.whl")):
+        with WheelFile.open(wheel) as source:
+            install(source, destination, {"INSTALLER": b"clearway"})
