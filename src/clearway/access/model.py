@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from clearway.kernel import Actor, Invalid
@@ -205,6 +206,11 @@ class SignIn:
 
 def expand_scopes(scopes: Iterable[str]) -> frozenset[str]:
     """The actions that scopes name: `*`, `promotion:*`, `*:read`, `promotion:create`. Raises Invalid."""
+    return _expand(tuple(scopes))
+
+
+@lru_cache(maxsize=1000)
+def _expand(scopes: tuple[str, ...]) -> frozenset[str]:
     found: set[str] = set()
     for scope in scopes:
         subject, _, verb = ("*", ":", "*") if scope == "*" else scope.partition(":")

@@ -70,9 +70,12 @@ class TreeHead:
 
 def _base64(text: str, what: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
-    except ValueError as error:
-        raise NoteError(f"{what} is not base64") from error
+        raw = b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    if b64encode(raw).decode() != text:  # one text for one value: no bit of a note is free to change
+        raise NoteError(f"{what} is not base64")
+    return raw
 
 
 def sign_note(text: str, name: str, public: bytes, sign: Callable[[bytes], bytes]) -> str:

@@ -20,7 +20,7 @@ import argparse
 import json
 import re
 import sys
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -100,7 +100,9 @@ def read_checkpoint(note: str, verifier_key: str) -> tuple[str, int, bytes]:
     name, key_id, public = read_key(verifier_key)
     text, _, tail = note.rpartition("\n\n")
     text += "\n"
-    for line in tail.splitlines():
+    if not tail.endswith("\n"):
+        raise BadNote("it is no signed note")
+    for line in tail[:-1].split("\n"):
         found = _SIGNATURE.fullmatch(line)
         if found is None:
             raise BadNote("it is no signed note")
@@ -135,9 +137,12 @@ def read_head(text: str) -> tuple[str, int, bytes]:
 
 def _decode(text: str) -> bytes:
     try:
-        return b64decode(text, validate=True)
+        raw = b64decode(text, validate=True)
     except ValueError:
-        raise BadNote("it holds something that is not base64") from None
+        raw = b""
+    if b64encode(raw).decode() != text:  # one text for one value: no bit of a note is free to change
+        raise BadNote("it holds something that is not base64")
+    return raw
 
 
 def place(index: int, width: int) -> str:

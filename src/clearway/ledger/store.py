@@ -98,9 +98,10 @@ for _table in _GUARDED:
 _FIELDS = ("index", "at", "actor", "actor_kind", "action", "subject", "reason", "digest", "data")
 _COLUMNS = tuple(entry_table.c[name] for name in _FIELDS)
 _HEAD = sa.select(head_table.c.size, head_table.c.frontier)
+_LOCKED_HEAD = _HEAD.with_for_update()
 _MOVE_HEAD = (
     head_table.update()
-    .where(head_table.c.size == sa.bindparam("was"))
+    .where(head_table.c.size == sa.bindparam("was"), head_table.c.frontier == sa.bindparam("stood"))
     .values(size=sa.bindparam("now"), frontier=sa.bindparam("edge"))
 )
 _ADD = entry_table.insert()
@@ -114,8 +115,7 @@ def read_head(connection: sa.Connection) -> Frontier:
 
 def lock_head(connection: sa.Connection) -> Frontier:
     """The right edge, held until the transaction ends: on PostgreSQL this row serialises all appends."""
-    locked = _HEAD.with_for_update()
-    row = connection.execute(locked).first()
+    row = connection.execute(_LOCKED_HEAD).first()
     if row is None:
         values = {"id": 1, "size": 0, "frontier": b""}
         if connection.dialect.name == "postgresql":
@@ -124,14 +124,14 @@ def lock_head(connection: sa.Connection) -> Frontier:
             connection.execute(insert(head_table).values(**values).on_conflict_do_nothing())
         else:
             connection.execute(head_table.insert().values(**values))
-        row = connection.execute(locked).one()
+        row = connection.execute(_LOCKED_HEAD).one()
     return Frontier.from_bytes(row.size, row.frontier)
 
 
-def move_head(connection: sa.Connection, was: int, edge: Frontier) -> bool:
-    """Stores the new edge, if the stored one still is the one that was built upon."""
-    moved = connection.execute(_MOVE_HEAD, {"was": was, "now": edge.size, "edge": edge.to_bytes()})
-    return moved.rowcount == 1
+def move_head(connection: sa.Connection, was: int, stood: bytes, edge: Frontier) -> bool:
+    """Stores the new edge, if the stored one still is exactly the one that was built upon."""
+    values = {"was": was, "stood": stood, "now": edge.size, "edge": edge.to_bytes()}
+    return connection.execute(_MOVE_HEAD, values).rowcount == 1
 
 
 def add_entry(connection: sa.Connection, record: Record, leaf: bytes) -> None:

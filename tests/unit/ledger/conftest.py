@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from databases import make_database
 
 from clearway import ledger
@@ -13,6 +14,8 @@ from clearway.kernel import Actor
 from clearway.storage import Database
 
 Fill = Callable[[int], None]
+Found = list[tuple[str, int | None, int | None]]
+SIZE = 600  # two full tiles and a part of a third
 
 
 @pytest.fixture
@@ -37,3 +40,30 @@ def fill(database: Database) -> Fill:
                 ledger.append(uow, Actor("dana"), "a.b", f"s:{number}", reason="why", data={"n": number})
 
     return append
+
+
+def found(result: ledger.Verification) -> Found:
+    """Each problem's kind, first and last entry."""
+    return [(problem.kind, problem.first, problem.last) for problem in result.problems]
+
+
+def live(database: Database, old: str | None = None) -> ledger.Verification:
+    """Verifies the database."""
+    with database.read() as uow:
+        return ledger.verify_live(uow, old)
+
+
+def sign(database: Database) -> ledger.Checkpoint:
+    """Stores a checkpoint."""
+    with database.begin() as uow:
+        return ledger.checkpoint(uow)
+
+
+def attack(database: Database, *statements: str) -> None:
+    """Somebody with all rights on the database: the triggers are no obstacle to them."""
+    with database.begin() as uow:
+        triggers = sa.text("select 'drop trigger ' || name from sqlite_master where type = 'trigger'")
+        for drop in uow.connection.scalars(triggers).all():
+            uow.connection.exec_driver_sql(drop)
+        for statement in statements:
+            uow.connection.exec_driver_sql(statement)

@@ -77,6 +77,24 @@ def test_a_rolled_back_savepoint_takes_only_its_own_entries(database: Database) 
         assert read_head(uow.connection).root() == root_of([leaf for _, leaf in rows])
 
 
+def test_processes_that_take_turns_build_one_tree(database: Database) -> None:
+    """What one process remembers of the head is never built upon once another one appended."""
+    other = Database(database.url, database.clock)
+    for number in range(6):
+        for where in (database, other)[:: 1 if number % 2 else -1]:
+            with where.begin() as uow:
+                ledger.append(uow, DANA, "a.b", "s:1")
+                ledger.append(uow, DANA, "a.c", "s:1")
+            with pytest.raises(RuntimeError), where.begin() as uow:
+                ledger.append(uow, DANA, "a.dropped", "s:1")
+                raise RuntimeError
+    other.dispose()
+    with database.read() as uow:
+        rows = list(all_records(uow.connection, 0, 99))
+        assert [row.index for row, _ in rows] == list(range(24))
+        assert read_head(uow.connection).root() == root_of([leaf for _, leaf in rows])
+
+
 def test_entries_are_found_by_subject_actor_and_action(database: Database) -> None:
     """Conditions narrow together; a prefix of an action matches whole and begun words."""
     with database.begin() as uow:

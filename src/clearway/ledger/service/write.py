@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
 
 from clearway.kernel import Actor, Conflict, Invalid
 from clearway.ledger import store
@@ -11,7 +14,11 @@ from clearway.ledger.tiles import TILE_WIDTH
 from clearway.ledger.tree import Frontier, leaf_hash
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
+_Head = tuple[int, bytes]  # size and edge
 _MEMO = "ledger.head"
+#: What the head was after this process's last append: a guess that saves reading it. It is only built upon
+#: when the database still has exactly that one.
+_committed: WeakKeyDictionary[sa.Engine, _Head] = WeakKeyDictionary()
 _MOST = 1000
 
 
@@ -33,33 +40,40 @@ def append(
     for what, text in (("action", action), ("subject", subject), ("actor", actor.name)):
         if not text:
             raise Invalid(f"a ledger entry needs its {what}")
-    remembered: Frontier | None = uow.memo.get(_MEMO)
-    edge = remembered or store.lock_head(uow.connection)
-    record, leaf = _next(uow, edge, actor, (action, subject, reason, digest), data)
-    if not store.move_head(uow.connection, record.index, edge):
-        # A savepoint was rolled back since this transaction's last append, and took that entry with it.
-        edge = store.lock_head(uow.connection)
-        record, leaf = _next(uow, edge, actor, (action, subject, reason, digest), data)
-        if not store.move_head(uow.connection, record.index, edge):
-            raise Conflict("the ledger's head moved while it was locked")
-    store.add_entry(uow.connection, record, leaf)
-    if edge.size % TILE_WIDTH == 0:
-        store.seal_tiles(uow.connection, edge.size)
-    uow.memo[_MEMO] = edge
+    words = (action, subject, reason, digest)
+    engine = uow.connection.engine
+    guess: _Head | None = uow.memo.get(_MEMO) or _committed.get(engine)
+    added = guess and _try(uow, guess, actor, words, data)
+    if not added:
+        # Somebody else appended, or a savepoint was rolled back and took our last entry with it.
+        locked = store.lock_head(uow.connection)
+        added = _try(uow, (locked.size, locked.to_bytes()), actor, words, data)
+    if not added:
+        raise Conflict("the ledger's head moved while it was locked")
+    record, head = added
+    if _MEMO not in uow.memo:
+        uow.after_commit(lambda: _committed.__setitem__(engine, uow.memo[_MEMO]))
+    uow.memo[_MEMO] = head
     return read_record(record)
 
 
-def _next(
-    uow: UnitOfWork, edge: Frontier, actor: Actor, words: tuple[str, str, str, str | None], data: Any
-) -> tuple[Record, bytes]:
-    """The next entry and its leaf; `edge` grows by it."""
+def _try(
+    uow: UnitOfWork, head: _Head, actor: Actor, words: tuple[str, str, str, str | None], data: Any
+) -> tuple[Record, _Head] | None:
+    """Appends, if the stored head is the given one."""
     action, subject, reason, digest = words
+    edge = Frontier.from_bytes(*head)
     record = make_record(
         Entry(edge.size, uow.now(), actor.name, actor.kind, action, subject, reason, digest, data)
     )
     leaf = leaf_hash(checked_bytes(record))
     edge.append(leaf)
-    return record, leaf
+    if not store.move_head(uow.connection, *head, edge):
+        return None
+    store.add_entry(uow.connection, record, leaf)
+    if edge.size % TILE_WIDTH == 0:
+        store.seal_tiles(uow.connection, edge.size)
+    return record, (edge.size, edge.to_bytes())
 
 
 def entries(
