@@ -1,1 +1,53 @@
-"""Losses of service: timeline, suspects, recovery, review, actions."""
+"""Losses of service: timeline, restoring, review."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack
+
+from .events import IncidentOpened, IncidentResolved, IncidentRestored
+from .model import Action, Incident, Status, TimelineEntry
+from .service import (
+    acknowledge,
+    add_action,
+    declare,
+    finish_action,
+    incident,
+    incidents,
+    note,
+    on_finished,
+    on_going_back,
+    open_count,
+    opened_since,
+    resolve,
+    restore,
+    timeline,
+)
+
+SUBSCRIBERS: Sequence[tuple[type[Any], Callable[..., None]]] = (
+    (DeploymentGoingBack, on_going_back),
+    (DeploymentFinished, on_finished),
+)
+
+__all__ = [
+    "SUBSCRIBERS",
+    "Action",
+    "Incident",
+    "IncidentOpened",
+    "IncidentResolved",
+    "IncidentRestored",
+    "Status",
+    "TimelineEntry",
+    "acknowledge",
+    "add_action",
+    "declare",
+    "finish_action",
+    "incident",
+    "incidents",
+    "note",
+    "open_count",
+    "opened_since",
+    "resolve",
+    "restore",
+    "timeline",
+]

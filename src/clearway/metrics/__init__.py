@@ -1,1 +1,30 @@
-"""DORA figures and the value stream, each opening to the entries that made it."""
+"""The DORA figures, with the ids behind each."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from clearway.deploy import DeploymentFinished
+
+from .flows import FLOWS
+from .model import INTENTS, Bucket, Figure, Intent, Report, Settings, Window
+from .ports import FakeHistory, History
+from .service import declare_intent, dora, dora_all, on_finished
+
+SUBSCRIBERS: Sequence[tuple[type[Any], Callable[..., None]]] = ((DeploymentFinished, on_finished),)
+
+__all__ = [
+    "FLOWS",
+    "INTENTS",
+    "SUBSCRIBERS",
+    "Bucket",
+    "FakeHistory",
+    "Figure",
+    "History",
+    "Intent",
+    "Report",
+    "Settings",
+    "Window",
+    "declare_intent",
+    "dora",
+    "dora_all",
+]

@@ -1,0 +1,170 @@
+"""Counting what ended, and answering with figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+
+from clearway import access, catalog, incidents, ledger, workflow
+from clearway.deploy import DeploymentFinished
+from clearway.kernel import Actor, ClearwayError, Invalid, NotFound
+from clearway.storage import Database, UnitOfWork
+
+from . import figures, store
+from .model import INTENTS, Change, Deployed, Facts, Failure, Intent, Outcome, Report, Settings, Window
+from .ports import History
+
+LONGEST_DAYS = 3700
+
+
+def on_finished(uow: UnitOfWork, event: DeploymentFinished) -> None:
+    """Keep that a deployment ended. Its commits are counted by a flow, which can fail without harm to it."""
+    outcome: Outcome = "failed-in-prod" if event.outcome == "failed" else event.outcome
+    if event.outcome == "failed" and not event.reached_traffic:
+        outcome = "aborted-before-traffic"
+    if event.outcome == "rolled-back" and not event.reached_traffic:
+        outcome = "aborted-before-traffic"
+    intent: Intent = "rollback" if event.kind == "rollback" else "planned"
+    place = (event.service, event.environment, event.version)
+    deployed = Deployed(event.deployment_id, *place, outcome, intent, uow.now())
+    brings_changes = outcome == "succeeded" and intent != "rollback"
+    if store.add(uow, deployed, counted=not brings_changes) and brings_changes:
+        workflow.start(uow, "metrics.count", f"metrics.count/{deployed.id}", {"deployment_id": deployed.id})
+
+
+def count_changes(database: Database, deployment_id: str) -> None:
+    """Find and keep the commits that first reached production with a deployment. Twice is once."""
+    with database.read() as uow:
+        found = store.row(uow, deployment_id)
+        if found is None or found.counted:
+            return
+        commit, first, arrived = _arrived(uow, found)
+    with database.begin() as uow:
+        again = store.row(uow, deployment_id)
+        if again is not None and not again.counted:
+            store.keep_changes(uow, again, commit, first, arrived)
+
+
+def declare_intent(uow: UnitOfWork, actor: Actor, deployment_id: str, intent: str, reason: str) -> None:
+    """Say what a deployment was for; later edits are in the ledger. Raises Refused, Invalid, NotFound."""
+    found = store.row(uow, deployment_id)
+    if found is None:
+        raise NotFound(f"no deployment {deployment_id} has ended")
+    access.require(uow, actor, "incident:write", service=found.service, environment=found.environment)
+    if intent not in INTENTS:
+        raise Invalid(f"{intent!r} is no intent", expected=", ".join(INTENTS))
+    if found.intent == intent:
+        return
+    store.set_intent(uow, deployment_id, intent)
+    data = {
+        "service": found.service,
+        "environment": found.environment,
+        "before": found.intent,
+        "after": intent,
+    }
+    ledger.append(
+        uow, actor, "deployment.intent-declared", f"deployment:{deployment_id}", reason=reason, data=data
+    )
+
+
+def dora(
+    uow: UnitOfWork,
+    service: str,
+    environment: str | None = None,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    zone: str = "UTC",
+    settings: Settings | None = None,
+) -> Report:
+    """The five figures of one service in one environment (the production one when none is named).
+
+    The window is the last 30 days when none is given. Raises Invalid, NotFound.
+    """
+    window = make_window(uow.now(), start, end, zone)
+    place = environment or production(uow, service)
+    chosen = settings or Settings()
+    return figures.report(service, place, facts(uow, service, place, window), window, chosen)
+
+
+def dora_all(uow: UnitOfWork, *, zone: str = "UTC", settings: Settings | None = None) -> list[Report]:
+    """One report for each service and production environment; never blended."""
+    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
+    return [
+        dora(uow, service, environment, zone=zone, settings=settings)
+        for service, environment in store.places(uow)
+        if kinds.get(environment) == "production"
+    ]
+
+
+def make_window(now: datetime, start: datetime | None, end: datetime | None, zone: str) -> Window:
+    """The window that was asked for. Raises Invalid."""
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(
+            f"{zone[:60]!r} is no time zone", expected="an IANA name such as Europe/Berlin"
+        ) from None
+    window = figures.default_window(now, zone=zone)
+    window = Window(start or window.start, end or window.end, zone)
+    if not window.start < window.end <= window.start + timedelta(days=LONGEST_DAYS):
+        raise Invalid(
+            "the window ends before it starts, or is too long", expected=f"1 to {LONGEST_DAYS} days"
+        )
+    return window
+
+
+def production(uow: UnitOfWork, service: str) -> str:
+    """The last production environment on the service's route. Raises NotFound."""
+    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
+    stops = [name for name in catalog.route_of(uow, service).environments if kinds.get(name) == "production"]
+    if not stops:
+        raise NotFound(f"no production environment is on the route of {service}")
+    return stops[-1]
+
+
+def facts(uow: UnitOfWork, service: str, environment: str, window: Window) -> Facts:
+    """What the figures of a window are computed from."""
+    since = min(window.start, window.end - timedelta(days=figures.REWORK_DAYS))
+    rows = store.of_place(uow, service, environment, since)
+    inside = [row for row in rows if window.start <= row.finished_at < window.end]
+    brought = [row for row in inside if row.outcome == "succeeded" and row.intent != "rollback"]
+    changes = store.known_changes(uow, [row.id for row in brought if row.counted])
+    first = {row.id for row in brought if row.first}
+    unknown = {row.id for row in brought if row.counted and row.commit is None}
+    for row in brought:
+        if row.counted:
+            continue
+        try:  # its flow has not run yet; the figure is the same, only not kept
+            commit, is_first, arrived = _arrived(uow, row)
+        except (ClearwayError, OSError):
+            commit, is_first, arrived = None, False, []
+        changes += arrived
+        first |= {row.id} if is_first else set()
+        unknown |= {row.id} if commit is None else set()
+    failures = [
+        Failure(
+            found.id, found.deployment_id, found.opened_at, found.restored_at, found.restored_by_deployment
+        )
+        for found in incidents.opened_since(uow, service, environment, since)
+    ]
+    return Facts(
+        [store.deployed(row) for row in rows], changes, frozenset(first), frozenset(unknown - first), failures
+    )
+
+
+def _arrived(uow: UnitOfWork, row: sa.Row[Any]) -> tuple[str | None, bool, list[Change]]:
+    """The deployment's commit, whether it was the first here, and the commits that arrived with it."""
+    history = uow.tool(History)  # type: ignore[type-abstract]
+    commit = history.commit_of(uow, row.service, row.version)
+    before = store.versions_before(uow, row)
+    if commit is None or not before:
+        return commit, not before, []
+    known = (history.commit_of(uow, row.service, version) for version in before)
+    exclude: Sequence[str] = sorted({sha for sha in known if sha is not None})
+    found = history.commits(uow, row.service, exclude, commit)
+    return commit, False, [Change(sha, row.id, at) for sha, at in found]

@@ -1,0 +1,135 @@
+"""Deployments that ended, and the commits that first reached an environment with each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from clearway.storage import Instant, UnitOfWork, metadata
+
+from .model import Change, Deployed
+
+deployments = sa.Table(
+    "metrics_deployment",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("intent", sa.Text, nullable=False),
+    sa.Column("finished_at", Instant, nullable=False),
+    sa.Column("commit", sa.Text),  # known once its changes are counted
+    sa.Column("first", sa.Boolean, nullable=False, default=False),  # nothing before it to compare with
+    sa.Column("counted", sa.Boolean, nullable=False),
+    sa.Index("ix_metrics_deployment_place", "service", "environment", "finished_at"),
+)
+
+changes = sa.Table(
+    "metrics_change",
+    metadata,
+    sa.Column("service", sa.Text, primary_key=True),
+    sa.Column("environment", sa.Text, primary_key=True),
+    sa.Column("sha", sa.Text, primary_key=True),  # a commit first reaches an environment once
+    sa.Column("deployment_id", sa.Text, nullable=False, index=True),
+    sa.Column("committed_at", Instant, nullable=False),
+)
+
+_FIELDS = ("id", "service", "environment", "version", "outcome", "intent", "finished_at")
+
+
+def add(uow: UnitOfWork, deployed: Deployed, *, counted: bool) -> bool:
+    """Keep a deployment; False when it is known already."""
+    if row(uow, deployed.id) is not None:
+        return False
+    uow.connection.execute(deployments.insert().values(**vars(deployed), counted=counted, first=False))
+    return True
+
+
+def row(uow: UnitOfWork, deployment_id: str) -> sa.Row[Any] | None:
+    """One deployment's row."""
+    return uow.connection.execute(deployments.select().where(deployments.c.id == deployment_id)).first()
+
+
+def deployed(found: sa.Row[Any]) -> Deployed:
+    """A row as a value."""
+    return Deployed(**{name: getattr(found, name) for name in _FIELDS})
+
+
+def of_place(uow: UnitOfWork, service: str, environment: str, since: datetime) -> Sequence[sa.Row[Any]]:
+    """Rows of one service in one environment from an instant on, oldest first."""
+    query = deployments.select().where(
+        deployments.c.service == service,
+        deployments.c.environment == environment,
+        deployments.c.finished_at >= since,
+    )
+    return uow.connection.execute(query.order_by(deployments.c.finished_at, deployments.c.id)).all()
+
+
+def versions_before(uow: UnitOfWork, found: sa.Row[Any]) -> list[str]:
+    """Versions that had succeeded at the same place before this deployment."""
+    earlier = sa.or_(
+        deployments.c.finished_at < found.finished_at,
+        sa.and_(deployments.c.finished_at == found.finished_at, deployments.c.id < found.id),
+    )
+    query = (
+        sa.select(deployments.c.version)
+        .where(
+            deployments.c.service == found.service,
+            deployments.c.environment == found.environment,
+            deployments.c.outcome == "succeeded",
+            earlier,
+        )
+        .distinct()
+    )
+    return list(uow.connection.scalars(query))
+
+
+def known_changes(uow: UnitOfWork, deployment_ids: Sequence[str]) -> list[Change]:
+    """The commits that first arrived with these deployments."""
+    found: list[Change] = []
+    for start in range(0, len(deployment_ids), 500):
+        query = sa.select(changes.c.sha, changes.c.deployment_id, changes.c.committed_at).where(
+            changes.c.deployment_id.in_(deployment_ids[start : start + 500])
+        )
+        found += [Change(*each) for each in uow.connection.execute(query.order_by(changes.c.sha))]
+    return found
+
+
+def keep_changes(
+    uow: UnitOfWork, found: sa.Row[Any], commit: str | None, first: bool, arrived: Iterable[Change]
+) -> None:
+    """The outcome of counting a deployment's commits; what arrived earlier stays where it was."""
+    place = (changes.c.service == found.service) & (changes.c.environment == found.environment)
+    here = set(uow.connection.scalars(sa.select(changes.c.sha).where(place)))
+    rows = [
+        {
+            "service": found.service,
+            "environment": found.environment,
+            "sha": change.sha,
+            "deployment_id": found.id,
+            "committed_at": change.committed_at,
+        }
+        for change in arrived
+        if change.sha not in here
+    ]
+    if rows:
+        uow.connection.execute(changes.insert(), rows)
+    values = {"counted": True, "commit": commit, "first": first}
+    uow.connection.execute(deployments.update().where(deployments.c.id == found.id).values(**values))
+
+
+def set_intent(uow: UnitOfWork, deployment_id: str, intent: str) -> None:
+    """What the deployment was for."""
+    uow.connection.execute(
+        deployments.update().where(deployments.c.id == deployment_id).values(intent=intent)
+    )
+
+
+def places(uow: UnitOfWork) -> list[tuple[str, str]]:
+    """Every service and environment that something was ever deployed to."""
+    query = sa.select(deployments.c.service, deployments.c.environment).distinct()
+    return sorted((service, environment) for service, environment in uow.connection.execute(query))
