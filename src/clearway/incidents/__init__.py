@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from clearway.deploy import DeploymentFinished, DeploymentGoingBack
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted
 
 from .events import IncidentOpened, IncidentResolved, IncidentRestored
+from .facts import IncidentFacts
 from .model import Action, Incident, Status, TimelineEntry
 from .service import (
     acknowledge,
@@ -17,6 +18,7 @@ from .service import (
     note,
     on_finished,
     on_going_back,
+    on_started,
     open_count,
     opened_since,
     resolve,
@@ -25,6 +27,7 @@ from .service import (
 )
 
 SUBSCRIBERS: Sequence[tuple[type[Any], Callable[..., None]]] = (
+    (DeploymentStarted, on_started),
     (DeploymentGoingBack, on_going_back),
     (DeploymentFinished, on_finished),
 )
@@ -33,6 +36,7 @@ __all__ = [
     "SUBSCRIBERS",
     "Action",
     "Incident",
+    "IncidentFacts",
     "IncidentOpened",
     "IncidentResolved",
     "IncidentRestored",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from clearway import access, ledger
-from clearway.deploy import DeploymentFinished, DeploymentGoingBack
+from clearway import access, catalog, deploy, ledger
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted
 from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
@@ -147,6 +147,18 @@ def finish_action(uow: UnitOfWork, actor: Actor, incident_id: str, action_id: st
     store.finish_action(uow, done)
     _record(uow, actor, "incident.action-done", found, action.text, item=action.id)
     return done
+
+
+def on_started(uow: UnitOfWork, event: DeploymentStarted) -> None:
+    """A person takes a release back from production: what they go back from had lost service."""
+    begun = deploy.deployment(uow, event.deployment_id)
+    if begun.order.kind != "rollback" or begun.previous_id is None:
+        return
+    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
+    if kinds.get(event.environment) == "production":
+        left = deploy.deployment(uow, begun.previous_id).order.version
+        why = f"{begun.actor or SYSTEM.name} rolls back: {begun.order.reason or 'no reason was given'}"
+        _opened_by_deployment(uow, begun.previous_id, event.service, event.environment, left, why)
 
 
 def on_going_back(uow: UnitOfWork, event: DeploymentGoingBack) -> None:

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from databases import make_database
 
-from clearway import access, incidents, ledger
+from clearway import access, catalog, deploy, incidents, ledger, workflow
 from clearway.deploy import DeploymentFinished, DeploymentGoingBack
+from clearway.deploy import store as deploy_store
 from clearway.incidents import Incident, IncidentOpened, IncidentResolved, IncidentRestored
-from clearway.kernel import SYSTEM, Actor, Conflict, Event, Invalid, NotFound, Refused
+from clearway.kernel import (
+    SYSTEM,
+    Actor,
+    Conflict,
+    Event,
+    Invalid,
+    NotFound,
+    Refused,
+    by_kind,
+    load_documents,
+)
 from clearway.storage import Bus, Database
 
 ONA, VERA = Actor("ona"), Actor("vera")
+
+
+class Deaf:
+    """Stands where the engine stands and starts nothing."""
+
+    def enqueue(self, uow: object, flow: str, key: str, args: object) -> None:
+        pass
 
 
 @pytest.fixture
@@ -29,7 +48,7 @@ def database(tmp_path: Path, heard: list[Event]) -> Iterator[Database]:
         bus.subscribe(kind, handler)
     for kind in (IncidentOpened, IncidentRestored, IncidentResolved):
         bus.subscribe(kind, lambda uow, event: heard.append(event))
-    database = make_database(tmp_path, bus=bus)
+    database = make_database(tmp_path, bus=bus, tools={workflow.Starter: Deaf()})
     with database.begin() as uow:
         access.bootstrap(uow)
         people = [
@@ -131,6 +150,46 @@ def test_a_success_elsewhere_restores_nothing(database: Database) -> None:
     tell(database, DeploymentFinished("dep_9", "shop", "uat", "1.1.0", "succeeded", "", True, "rollout"))
     tell(database, DeploymentFinished("dep_8", "cart", "prod", "1.1.0", "succeeded", "", True, "rollout"))
     assert all_of(database)[0].status == "open"
+
+
+def order(version: str, environment: str, kind: str = "rollout") -> deploy.Order:
+    return deploy.Order(
+        service="shop", environment=environment, version=version, release_digest="sha256:" + "1" * 64,
+        bundle_digest="sha256:" + "2" * 64, process=catalog.Process(command=("true",)), kind=kind,
+        reason="customers cannot pay",
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.mark.parametrize("environment", ["prod", "uat"])
+def test_a_person_takes_a_release_back(database: Database, environment: str) -> None:
+    """A rollback from production means that what ran had lost service; elsewhere it is just work."""
+    platform = (
+        "{kind: Environment, name: uat, order: 1}\n---\n"
+        "{kind: Environment, name: prod, order: 2, type: production}"
+    )
+    with database.begin() as uow:
+        documents = [model for model, _ in load_documents(platform, "p.yaml", by_kind(catalog.KINDS))]
+        catalog.apply(uow, Actor("admin"), documents)
+        bad = deploy.begin(uow, ONA, order("1.2.0", environment))
+        assert deploy_store.save(uow, replace(bad, state="succeeded", outcome="succeeded"))
+        deploy_store.set_current(uow, "shop", environment, bad.id)
+        deploy.begin(uow, ONA, order("1.1.0", environment, "rollback"))
+    found = all_of(database)
+    if environment == "uat":
+        assert found == []
+        return
+    assert (found[0].deployment_id, found[0].version, found[0].status) == (bad.id, "1.2.0", "open")
+    assert "ona rolls back: customers cannot pay" in found[0].summary
+    tell(database, finished("succeeded", "dep_back", "rollback", version="1.1.0"))
+    assert all_of(database)[0].status == "restored"
+
+
+def test_gates_read_how_many_are_open(database: Database) -> None:
+    """The fact `incidents.open` counts what still has impact at the place."""
+    tell(database, going_back())
+    with database.read() as uow:
+        assert incidents.IncidentFacts().facts(uow, "shop", "prod") == {"incidents": {"open": 1}}
+        assert incidents.IncidentFacts().facts(uow, "shop", "uat") == {"incidents": {"open": 0}}
 
 
 def test_the_timeline_is_read_from_the_ledger(database: Database) -> None:
