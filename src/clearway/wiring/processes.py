@@ -14,7 +14,7 @@ def server(settings: Settings) -> None:
 
     from . import edge, schema, system
 
-    built = system.build(settings)
+    built = system.build_system(settings)
     schema.upgrade(built.database, settings.home)
     system.first_start(built)
     config = uvicorn.Config(
@@ -37,7 +37,7 @@ def worker(settings: Settings) -> None:
 
     from . import schema, system
 
-    built = system.build(settings)
+    built = system.build_system(settings)
     schema.upgrade(built.database, settings.home)
     work(built.database, built.flows, built.chores, settings.home)
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from clearway import access, workflow
+from clearway import access, artifacts, build, config, deploy, ledger, policy, source, workflow
+from clearway.integrations.age import AgeCipher
+from clearway.integrations.bubblewrap import make_sandbox
+from clearway.integrations.cel import CelEvaluator
+from clearway.integrations.envoy import EnvoyRouter
+from clearway.integrations.file_key import FileSigner
+from clearway.integrations.local import LocalTarget, Program
+from clearway.integrations.prometheus import TextScraper
+from clearway.integrations.python_packages import PythonPackages
 from clearway.storage import Blobs, Database, FileBlobs
 from clearway.workflow import Chore, Flow
 
@@ -26,7 +34,7 @@ class System:
     chores: list[Chore]
 
 
-def build(settings: Settings) -> System:
+def build_system(settings: Settings) -> System:
     """The system of these settings; opens the database, touches nothing else of the world."""
     database = Database(settings.database, lambda: datetime.now(UTC), bus=rooms.make_bus())
     flows = rooms.collect_flows()
@@ -36,8 +44,22 @@ def build(settings: Settings) -> System:
 
 
 def _tools(settings: Settings) -> dict[type[Any], Any]:
-    tools: dict[type[Any], Any] = {Blobs: FileBlobs(settings.folder("blobs"))}
-    return tools
+    """Every port with its adapter. Adapters open nothing before they are used."""
+    keys = settings.folder("keys")
+    return {
+        Blobs: FileBlobs(settings.folder("blobs")),
+        ledger.NoteSigner: ledger.load_or_create_key(keys / "ledger.pem"),
+        policy.Evaluator: CelEvaluator(),
+        config.Cipher: AgeCipher.create(keys / "secrets.age"),
+        source.Mirrors: source.Mirrors(settings.folder("mirrors"), home=settings.home),
+        artifacts.Signer: FileSigner(keys / "evidence.pem"),
+        build.Sandbox: make_sandbox(),
+        build.Packages: PythonPackages(settings.folder("wheelhouse")),
+        build.Workshop: build.Workshop(settings.folder("builds")),
+        deploy.Target: LocalTarget(settings.folder("run")),
+        deploy.Router: EnvoyRouter(settings.folder("router"), Program),
+        deploy.MetricSource: TextScraper(),
+    }
 
 
 def first_start(built: System) -> None:

@@ -28,7 +28,7 @@ class Program:
         self.folder = folder
 
     def start(self, argv: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Start it unless it is alive. Raises Permanent if it cannot be executed, Retry when it takes long."""
+        """Start it unless it is alive. Raises Permanent if it cannot be started, Retry if that took long."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._cut_log()
         order = {"argv": list(argv), "env": dict(variables), "cwd": str(self.folder)}
