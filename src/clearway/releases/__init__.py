@@ -1,1 +1,99 @@
-"""Manifests, promotions, plans, the calendar."""
+"""Manifests, promotions, plans, the calendar: a release moves from commit to production, or says why not."""
+
+from clearway.build import BuildFinished
+from clearway.deploy import DeploymentFinished
+
+from .calendar import KINDS, Answer, Calendar, CalendarDocument
+from .events import PromotionChanged, PromotionFinished, ReleaseCreated
+from .flows import APPROVAL, CHORES, FLOWS
+from .model import ENDED, OPEN, WAITING, ArtifactRef, Author, Permission, Promotion, Release
+from .plan import Plan, PlanContent, RollbackInfo, plan_diff
+from .ports import FactsProvider
+from .service import (
+    DeployPermit,
+    Link,
+    Overview,
+    Trace,
+    apply,
+    approve,
+    cancel,
+    change_request,
+    create,
+    dry_run,
+    make_plan,
+    notes,
+    on_build_finished,
+    on_deployment_finished,
+    open_now,
+    overview,
+    permit,
+    plan_apply,
+    promote,
+    promotion,
+    promotion_of_deployment,
+    promotions,
+    reconsider,
+    reject,
+    release,
+    releases,
+    rollback,
+    trace,
+)
+
+SUBSCRIBERS = (
+    (DeploymentFinished, on_deployment_finished),
+    (BuildFinished, on_build_finished),
+)
+
+__all__ = [
+    "APPROVAL",
+    "CHORES",
+    "ENDED",
+    "FLOWS",
+    "KINDS",
+    "OPEN",
+    "SUBSCRIBERS",
+    "WAITING",
+    "Answer",
+    "ArtifactRef",
+    "Author",
+    "Calendar",
+    "CalendarDocument",
+    "DeployPermit",
+    "FactsProvider",
+    "Link",
+    "Overview",
+    "Permission",
+    "Plan",
+    "PlanContent",
+    "Promotion",
+    "PromotionChanged",
+    "PromotionFinished",
+    "Release",
+    "ReleaseCreated",
+    "RollbackInfo",
+    "Trace",
+    "apply",
+    "approve",
+    "cancel",
+    "change_request",
+    "create",
+    "dry_run",
+    "make_plan",
+    "notes",
+    "open_now",
+    "overview",
+    "permit",
+    "plan_apply",
+    "plan_diff",
+    "promote",
+    "promotion",
+    "promotion_of_deployment",
+    "promotions",
+    "reconsider",
+    "reject",
+    "release",
+    "releases",
+    "rollback",
+    "trace",
+]

@@ -1,0 +1,18 @@
+"""The verbs of changes."""
+
+from .approvals import approvals, approvals_of_many, record_approval, void_approvals
+from .notes import read_notes, release_notes
+from .requests import change_request, close_request, open_request, rewrite_request
+
+__all__ = [
+    "approvals",
+    "approvals_of_many",
+    "change_request",
+    "close_request",
+    "open_request",
+    "read_notes",
+    "record_approval",
+    "release_notes",
+    "rewrite_request",
+    "void_approvals",
+]

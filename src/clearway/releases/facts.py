@@ -1,0 +1,124 @@
+"""What gates may ask about a promotion: recorded facts as plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from clearway import artifacts
+from clearway.artifacts import Evidence
+from clearway.storage import UnitOfWork
+
+from .calendar import Answer
+from .model import Head, Kind, Release
+from .ports import FactsProvider
+
+__all__ = ["Ran", "evidence_facts", "gather", "ran_there"]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How long a release ran somewhere."""
+
+    succeeded: bool
+    since: datetime | None = None
+    until: datetime | None = None  # None: it still runs
+
+    def seconds(self, now: datetime) -> float:
+        """How long, in seconds."""
+        return ((self.until or now) - self.since).total_seconds() if self.since else 0.0
+
+
+def ran_there(history: Sequence[Head], release_digest: str) -> Ran:
+    """How a release did at a place; history: its successful promotions, newest first."""
+    until: datetime | None = None
+    for each in history:
+        if each.release_digest == release_digest:
+            return Ran(True, each.finished_at, until)
+        if each.kind == "rollback" and each.replaces_digest == release_digest:
+            return Ran(False)  # somebody took it back
+        until = each.finished_at
+    return Ran(False)
+
+
+def gather(
+    uow: UnitOfWork,
+    release: Release,
+    environment: str,
+    *,
+    kind: Kind,
+    requested_by: str,
+    approvers: Iterable[str],
+    previous: Ran,
+    window: Answer,
+) -> dict[str, Any]:
+    """Every fact about one release going to one environment."""
+    names = sorted(set(approvers))
+    facts: dict[str, Any] = {
+        "release": {
+            "service": release.service,
+            "version": release.version,
+            "commit": release.commit,
+            "digest": release.digest,
+            "authors": [each.name for each in release.authors],
+            "prerelease": release.prerelease,
+        },
+        "evidence": evidence_facts(artifacts.evidence(uow, release.bundle_digest)),
+        "promotion": {"environment": environment, "kind": kind, "requested_by": requested_by},
+        "previous": {"succeeded": previous.succeeded, "soaked_s": previous.seconds(uow.now())},
+        "approvals": {"count": len(names), "names": names},
+        "calendar": {"frozen": window.frozen, "open": window.open},
+    }
+    if uow.has_tool(FactsProvider):
+        provider: FactsProvider = uow.tool(FactsProvider)  # type: ignore[type-abstract]
+        facts |= provider.facts(uow, release.service, environment)
+    return facts
+
+
+def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:
+    """What the signed statements about an artifact say; the newest of a kind counts."""
+    newest: dict[str, Mapping[str, Any]] = {each.predicate_type: each.predicate for each in statements}
+    tests = newest.get(artifacts.TEST_RESULT)
+    provenance = newest.get(artifacts.PROVENANCE)
+    builder = str(_inside(provenance, "runDetails", "builder", "id") or "")
+    reproduced = newest.get(artifacts.REPRODUCED)
+    return {
+        "tests": {"present": tests is not None, **_counts(tests or {})},
+        "provenance": {
+            "present": provenance is not None,
+            "builder": builder,
+            "sandboxed": any(word in builder for word in ("bubblewrap", "sandbox")),
+        },
+        "sbom": {"present": artifacts.SBOM in newest},
+        "reproduced": reproduced is not None and reproduced.get("identical") is True,
+    }
+
+
+def _counts(tests: Mapping[str, Any]) -> dict[str, int]:
+    """How many tests passed and failed; a failed run without a list counts as one failure."""
+    said = tests.get("counts")
+    counts: Mapping[str, Any] = said if isinstance(said, Mapping) else {}
+    passed = _number(_first(counts, tests, "passed", "passedTests"))
+    failed = _number(_first(counts, tests, "failed", "failedTests"))
+    if not failed and str(tests.get("result", "PASSED")).upper() == "FAILED":
+        failed = 1
+    return {"passed": passed, "failed": failed, "total": max(passed + failed, _number(counts.get("total")))}
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    return len(value) if isinstance(value, list | tuple) else 0
+
+
+def _first(counts: Mapping[str, Any], tests: Mapping[str, Any], ours: str, standard: str) -> Any:
+    """Our builder's count, else the list that the predicate's specification has."""
+    return counts[ours] if counts.get(ours) is not None else tests.get(standard)
+
+
+def _inside(value: Any, *path: str) -> Any:
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value

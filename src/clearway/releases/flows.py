@@ -1,0 +1,80 @@
+"""What runs by itself: looks at promotions, follows a success, signs approvals, finds what was lost."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from clearway import artifacts
+from clearway.kernel import ClearwayError, Retry
+from clearway.storage import Database
+from clearway.workflow import Chore, Flow, Run
+
+from . import service, store
+
+APPROVAL = "https://clearway.dev/attestation/approval/v1"
+SWEEP_S = 20.0
+log = logging.getLogger("clearway.releases")
+
+
+def advance(database: Database, run: Run, promotion_id: str, revision: int) -> None:
+    """One look at a promotion. A look that fails is shown on the promotion, and repeated a minute later."""
+    try:
+        with database.begin() as uow:
+            service.advance(uow, promotion_id, revision)
+        return
+    except Retry as error:
+        why = str(error)
+    except ClearwayError as error:
+        why = str(error)
+    except Exception as error:
+        log.exception("looking at %s failed", promotion_id)
+        why = f"{type(error).__name__}: {error}"
+    with database.begin() as uow:
+        service.hold(uow, promotion_id, revision, f"it could not be looked at: {why}")
+
+
+def follow(database: Database, run: Run, promotion_id: str) -> None:
+    """Promote what did well to the next environment."""
+    with database.begin() as uow:
+        service.follow(uow, promotion_id)
+
+
+def attest(database: Database, run: Run, promotion_id: str, approval_id: str) -> None:
+    """Turn an approval into signed evidence about the release; where nobody signs, there is none."""
+    if artifacts.Signer not in database.tools:
+        return
+    with database.read() as uow:
+        promotion = store.promotion(uow, promotion_id)
+        if promotion is None:
+            return
+        [approval] = [each for each in promotion.approvals if each.id == approval_id]
+    predicate: dict[str, Any] = {
+        "promotion": promotion.id,
+        "environment": promotion.environment,
+        "plan": approval.plan_hash,
+        "approver": approval.actor,
+        "meaning": approval.meaning,
+        "comment": approval.comment,
+        "at": approval.at.isoformat(),
+    }
+    subject = [(f"{promotion.service} {promotion.version}", promotion.release_digest)]
+    content = artifacts.statement(subject, APPROVAL, predicate)
+    signer: artifacts.Signer = database.tool(artifacts.Signer)  # type: ignore[type-abstract]
+    envelope = artifacts.sign(signer, content)
+    with database.begin() as uow:
+        artifacts.attach(uow, promotion.release_digest, APPROVAL, envelope)
+
+
+def sweep(database: Database) -> None:
+    """Start anew what a lost flow left."""
+    with database.begin() as uow:
+        service.sweep(uow)
+
+
+FLOWS = {
+    "releases.advance": Flow(advance),
+    "releases.follow": Flow(follow),
+    "releases.attest": Flow(attest),
+}
+CHORES = (Chore("releases.sweep", SWEEP_S, sweep),)

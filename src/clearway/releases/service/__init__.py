@@ -1,0 +1,49 @@
+"""The verbs of releases, one file each."""
+
+from .approve import approve, cancel, reject
+from .calendars import apply, open_now, plan_apply
+from .create import create
+from .moving import advance
+from .overview import Overview, overview
+from .permit import DeployPermit, permit
+from .planning import make_plan
+from .promote import dry_run, promote
+from .react import follow, hold, on_build_finished, on_deployment_finished, reconsider, sweep
+from .read import change_request, notes, promotion, promotion_of_deployment, promotions, release, releases
+from .rollback import rollback
+from .trace import Link, Trace, trace
+
+__all__ = [
+    "DeployPermit",
+    "Link",
+    "Overview",
+    "Trace",
+    "advance",
+    "apply",
+    "approve",
+    "cancel",
+    "change_request",
+    "create",
+    "dry_run",
+    "follow",
+    "hold",
+    "make_plan",
+    "notes",
+    "on_build_finished",
+    "on_deployment_finished",
+    "open_now",
+    "overview",
+    "permit",
+    "plan_apply",
+    "promote",
+    "promotion",
+    "promotion_of_deployment",
+    "promotions",
+    "reconsider",
+    "reject",
+    "release",
+    "releases",
+    "rollback",
+    "sweep",
+    "trace",
+]

@@ -1,0 +1,112 @@
+"""What the rooms below tell: a promotion ends, the next one begins, waiting ones look again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import cast
+
+from clearway import catalog, changes, workflow
+from clearway.build import BuildFinished
+from clearway.changes import Status
+from clearway.deploy import DeploymentFinished
+from clearway.kernel import SYSTEM, Conflict
+from clearway.releases import store
+from clearway.releases.model import OPEN, WAITING, Promotion, State
+from clearway.releases.service.moving import nudge, nudge_all, wake_later, write
+from clearway.releases.service.planning import make_plan
+from clearway.releases.service.promote import open_promotion
+from clearway.storage import UnitOfWork
+
+FOLLOW = "releases.follow"
+OVERDUE_S = 60
+SWEEP_BATCH = 200
+
+_STATES = {"succeeded": "succeeded", "rolled-back": "rolled-back"}
+_CLOSINGS: dict[str, Status] = {"succeeded": "implemented", "rolled-back": "backed-out"}
+
+
+def on_deployment_finished(uow: UnitOfWork, happened: DeploymentFinished) -> None:
+    """The promotion ends as its deployment did, and whoever waited for that looks again."""
+    promotion = store.promotion_of_deployment(uow, happened.deployment_id)
+    if promotion is None or promotion.state != "deploying":
+        return
+    state = cast(State, _STATES.get(happened.outcome, "failed"))
+    why = {
+        "succeeded": "it runs",
+        "rolled-back": "the deployment went back by itself",
+        "aborted-before-traffic": "the deployment ended before any traffic reached it",
+    }.get(happened.outcome, "the deployment failed")
+    ended = write(
+        uow, promotion, replace(promotion, state=state, why=why, finished_at=uow.now(), wake_at=None)
+    )
+    if ended is None:
+        raise Conflict(f"{promotion.id} changed while its deployment finished")
+    store.settle(uow, ended, runs=state == "succeeded")
+    changes.close_request(uow, ended.id, _CLOSINGS.get(state, "failed"), why)
+    nudge_all(uow, store.waiting_ids(uow, ended.service, ended.environment))
+    following = _stop_after(uow, ended)
+    if state == "succeeded" and following is not None:
+        nudge_all(uow, store.waiting_ids(uow, ended.service, following))
+        if ended.kind == "rollout" and catalog.environment(uow, following).promotion == "automatic":
+            workflow.start(uow, FOLLOW, f"follow/{ended.id}", {"promotion_id": ended.id})
+
+
+def follow(uow: UnitOfWork, promotion_id: str) -> Promotion | None:
+    """Promote a release that did well to the next environment; None when there is nothing to do any more."""
+    done = store.promotion(uow, promotion_id)
+    if done is None or done.state != "succeeded":
+        return None
+    environment = _stop_after(uow, done)
+    release = store.release_by(uow, id=done.release_id)
+    if environment is None or release is None:
+        return None
+    here = store.at_place(uow, done.service, environment, (*OPEN, "succeeded"))
+    if any(each.release_id == release.id and (each.state in OPEN or each.id > done.id) for each in here):
+        return None  # somebody was faster, or this is the second time
+    plan = make_plan(uow, release, environment, requested_by=done.requested_by)
+    return open_promotion(
+        uow, SYSTEM, release, plan, f"did well in {done.environment}: {done.reason}", done.requester
+    )
+
+
+def on_build_finished(uow: UnitOfWork, happened: BuildFinished) -> None:
+    """A build brings commits and evidence: the service's waiting promotions look again."""
+    nudge_all(uow, store.waiting_ids(uow, happened.service, None))
+
+
+def reconsider(uow: UnitOfWork, *, service: str | None = None, environment: str | None = None) -> int:
+    """Have waiting promotions look again, because something that they wait for has changed."""
+    return nudge_all(uow, store.waiting_ids(uow, service, environment))
+
+
+def hold(uow: UnitOfWork, promotion_id: str, revision: int, why: str) -> None:
+    """A look failed: say so where people see it, and look again in a minute."""
+    promotion = store.promotion(uow, promotion_id, lock=True)
+    if promotion is None or promotion.revision != revision or promotion.state not in WAITING:
+        return
+    again = uow.now() + timedelta(seconds=OVERDUE_S)
+    held = write(uow, promotion, replace(promotion, state="held", why=why[:500], wake_at=again))
+    if held is not None:
+        wake_later(uow, held, again)
+
+
+def sweep(uow: UnitOfWork) -> int:
+    """Promotions that wanted to be looked at a minute ago and were not: a lost flow is started anew."""
+    late = store.overdue_ids(uow, uow.now() - timedelta(seconds=OVERDUE_S), SWEEP_BATCH)
+    for promotion_id in late:
+        promotion = store.promotion(uow, promotion_id, lock=True)
+        if promotion is None or promotion.state not in WAITING:
+            continue
+        # The flow of this revision was used up, so the next one needs a key of its own.
+        fresh = write(uow, promotion, replace(promotion, wake_at=uow.now()))
+        if fresh is not None:
+            nudge(uow, fresh)
+    return len(late)
+
+
+def _stop_after(uow: UnitOfWork, promotion: Promotion) -> str | None:
+    route = catalog.route_of(uow, promotion.service)
+    if promotion.environment not in route.environments:
+        return None
+    return route.after(promotion.environment)
