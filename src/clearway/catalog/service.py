@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, cast
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -65,22 +66,23 @@ def environments(uow: UnitOfWork) -> tuple[Environment, ...]:
 
 def team(uow: UnitOfWork, name: str) -> Team:
     """One team. Raises NotFound."""
-    return _one("team", name, teams(uow))
+    return _one(uow, "Team", Team, name)
 
 
 def service(uow: UnitOfWork, name: str) -> Service:
     """One service. Raises NotFound."""
-    return _one("service", name, services(uow))
+    return _one(uow, "Service", Service, name)
 
 
 def environment(uow: UnitOfWork, name: str) -> Environment:
     """One environment with its gates. Raises NotFound."""
-    return _one("environment", name, environments(uow))
+    found = next((each for each in environments(uow) if each.name == name), None)
+    return found or _missing(uow, "Environment", name)
 
 
 def route(uow: UnitOfWork, name: str) -> Route:
     """One route. Raises NotFound."""
-    return _one("route", name, routes(uow))
+    return _one(uow, "Route", Route, name)
 
 
 def route_of(uow: UnitOfWork, service_name: str) -> Route:
@@ -154,13 +156,20 @@ def _records(uow: UnitOfWork, kind: str, model: type[Record]) -> tuple[Record, .
     return cast(tuple[Record, ...], uow.memo[key])
 
 
-def _one(what: str, name: str, records: Iterable[Record]) -> Record:
-    known = {cast(Any, record).name: record for record in records}
-    if name not in known:
-        raise NotFound(
-            f"there is no {what} `{name}`", expected=", ".join(sorted(known)) or "one that was applied"
-        )
-    return known[name]
+def _one(uow: UnitOfWork, kind: str, model: type[Record], name: str) -> Record:
+    key = ("catalog", "one", kind, name)
+    if key not in uow.memo:
+        spec = store.load_one(uow, kind, name)
+        uow.memo[key] = model.model_validate(spec) if spec else _missing(uow, kind, name)
+    return cast(Record, uow.memo[key])
+
+
+def _missing(uow: UnitOfWork, kind: str, name: str) -> NoReturn:
+    near = difflib.get_close_matches(name, _specs(uow, kind), n=3)
+    raise NotFound(
+        f"there is no {kind.lower()} `{name}`",
+        expected=f"one that was applied, such as {', '.join(near)}" if near else "one that was applied",
+    )
 
 
 def _spec(document: Document) -> dict[str, Any]:

@@ -25,6 +25,13 @@ def load(uow: UnitOfWork, kind: str) -> dict[str, dict[str, Any]]:
     return {row.name: row.spec for row in uow.connection.execute(query)}
 
 
+def load_one(uow: UnitOfWork, kind: str, name: str) -> dict[str, Any] | None:
+    """One document; None when it is not there."""
+    query = sa.select(items.c.spec).where(items.c.kind == kind, items.c.name == name)
+    found: dict[str, Any] | None = uow.connection.execute(query).scalar()
+    return found
+
+
 def save(uow: UnitOfWork, kind: str, name: str, spec: dict[str, Any]) -> None:
     """Write one document over what was there."""
     remove(uow, kind, name)

@@ -169,6 +169,11 @@ def as_text(value: Scalar) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def is_exact(number: int | float) -> bool:
+    """Whether JSON, and so a digest, holds the number as it is."""
+    return math.isfinite(number) and (isinstance(number, float) or abs(number) < 2**53)
+
+
 def mask(text: str, secrets: Iterable[str]) -> str:
     """The text with every secret hidden: as it is, line by line, in base64 and as in an address."""
     shapes: set[str] = set()
@@ -198,7 +203,7 @@ def _number(kind: str, value: Scalar | None) -> int | float | None:
             value = int(text)
         elif _NUMBER.match(text):
             value = float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_exact(value):
         return None
     return None if kind == "integer" and not isinstance(value, int) else value
 

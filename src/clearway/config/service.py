@@ -26,6 +26,7 @@ from .model import (
     as_text,
     choose,
     digest,
+    is_exact,
     typed,
 )
 from .ports import Cipher
@@ -106,8 +107,10 @@ def set_value(
         _refuse_unprintable(key, value)
         if len(value) > MAX_VALUE:
             raise Invalid(f"{key} has {len(value)} characters", expected=f"at most {MAX_VALUE}")
-    if not isinstance(value, bool | int | float | str) or (isinstance(value, float) and value - value != 0):
-        raise Invalid(f"{key} is a {type(value).__name__}", expected="text, a finite number, true or false")
+    elif not isinstance(value, bool | int | float):
+        raise Invalid(f"{key} is a {type(value).__name__}", expected="text, a number, true or false")
+    elif not is_exact(value):
+        raise Invalid(f"{key} is a number that JSON does not hold exactly", expected="below 2^53, or text")
     if now is not None and now.secret:
         raise Conflict(f"{key} is a secret here", todo="Set it as a secret, or unset it first.")
     if now is not None and now.value == value and type(now.value) is type(value):

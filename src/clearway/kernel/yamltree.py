@@ -22,7 +22,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 MAX_DOCUMENTS = 2_000
-MAX_DIGITS = 18  # every whole number then fits 64 bits, in every database
+MAX_DIGITS = 15  # every whole number is then exact as JSON, in a digest and in every database
 
 Path = tuple[str | int, ...]
 

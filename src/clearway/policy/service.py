@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -166,6 +167,8 @@ def _objection(value: Any, depth: int, spent: int) -> str | None:
         return f"has {len(value)} items, and gates are given at most {MAX_LIST}"
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return f"has {len(value)} characters, and gates are given at most {MAX_TEXT}"
+    if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+        return "holds half a character"
     if isinstance(value, int) and not -MAX_WHOLE <= value < MAX_WHOLE:
         return "is a number beyond 64 bits"
     if isinstance(value, float) and value - value != 0:

@@ -35,6 +35,8 @@ def entry(name: str, value: object, service: str | None, environment: str | None
         (key(type="integer"), 5.0, 5.0, "not a whole number"),
         (key(type="integer"), "5.5", "5.5", "not a whole number"),
         (key(type="integer"), True, True, "not a whole number"),
+        (key(type="integer"), "9007199254740992", "9007199254740992", "not a whole number"),
+        (key(type="integer"), 2**53 - 1, 2**53 - 1, None),
         (key(type="integer"), "9" * 400, "9" * 400, "not a whole number"),
         (key(type="integer"), "", "", "not a whole number"),
         (key(type="integer", minimum=1), 0, 0, "below the minimum 1"),

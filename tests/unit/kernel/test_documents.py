@@ -102,7 +102,7 @@ def test_a_good_document_becomes_its_model() -> None:
         ("? {a: b}\n: b\n", "1:3", "a key that is not text"),
         ("'': b\n", "1:1", "a key without a name"),
         ("name: a\nhealth:\n\tpath: /\n", "3:1", "a tab"),
-        ("name: a\nport: 1234567890123456789\n", "2:7", "at most 18 digits"),
+        ("name: a\nport: 1234567890123456789\n", "2:7", "at most 15 digits"),
         ("name: a\nratio: 1e999\n", "2:8", "a smaller one"),
         ("name: 'a\n", "2:1", "not YAML here"),
         ("name: a: b\n", "1:8", "not YAML here"),
@@ -285,7 +285,7 @@ def test_any_bytes_are_a_document_or_one_clear_error(data: bytes) -> None:
 _PLAIN = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(10**17), 10**17)
+    | st.integers(-(10**15) + 1, 10**15 - 1)
     | st.floats(-1e9, 1e9)
     | st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), max_size=20),
     lambda inner: (

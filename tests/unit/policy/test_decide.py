@@ -115,6 +115,7 @@ def test_a_rule_that_slipped_past_the_check_is_never_evaluated() -> None:
         ([[[[[[[[[["deep"]]]]]]]]]], "nested deeper"),
         ({"a": {"a": {"a": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}}, "nested deeper"),
         (2**63, "beyond 64 bits"),
+        ("a\ud800", "half a character"),
         (float("nan"), "not a finite number"),
         (float("-inf"), "not a finite number"),
         (object(), "is a object, not a JSON value"),

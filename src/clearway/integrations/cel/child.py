@@ -32,7 +32,12 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         alarm = float(request["alarm_s"])
-        context = _guarded(alarm, partial(cel.Context, variables=request["facts"]))
+        try:
+            context = _guarded(alarm, partial(cel.Context, variables=request["facts"]))
+        except BaseException as error:  # noqa: BLE001  as below
+            for _ in request["rules"]:
+                _say({"why": f"these facts cannot be read: {_why(error)}"})
+            continue
         for rule in request["rules"]:
             if len(programs) > PROGRAMS:
                 programs.clear()

@@ -124,6 +124,16 @@ def test_the_process_gets_nothing_of_ours(evaluator: CelEvaluator) -> None:
     assert child.cwd() == "/"
 
 
+def test_facts_that_cannot_be_read_are_a_failure_of_every_rule(evaluator: CelEvaluator) -> None:
+    """Half a character or a number beyond all types costs an answer, not the process."""
+    evaluator.evaluate(["true"], {})
+    (child,) = children()
+    for facts in ({"a": "\ud800"}, {"a": 10**400}):
+        assert [type(answer) for answer in evaluator.evaluate(["true", "true"], facts)] == [Failure, Failure]
+    assert evaluator.evaluate(["true"], {}) == [True]
+    assert children() == [child]
+
+
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
