@@ -44,16 +44,14 @@ def children() -> list[int]:
 
 
 def end_all() -> None:
-    """Kill every descendant: each orphan becomes our child, until none is left."""
+    """Kill every descendant: what a killed one leaves becomes our child, until none is left."""
     while found := children():
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, 0)[0]:
-                pass
-        except ChildProcessError:
-            pass
+        for pid in found:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
 
 def guard(argv: list[str], limits: str) -> NoReturn:
