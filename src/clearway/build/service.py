@@ -131,7 +131,8 @@ def log(uow: UnitOfWork, build_id: str, offset: int = 0, most: int = 1 << 20) ->
             data = stream.read(most)
     except FileNotFoundError:
         pass
-    ended = build.status not in OPEN
-    if not ended or len(data) == most:
-        data = data[: data.rfind(b"\n") + 1] or (data if len(data) == most else b"")
-    return LogPart(data.decode(errors="replace"), max(offset, 0) + len(data), ended and len(data) < most)
+    ended, more = build.status not in OPEN, len(data) == most
+    if more or not ended:
+        # Whole lines, but for one that is longer than what was asked for.
+        data = data[: data.rfind(b"\n") + 1] or (data if more else b"")
+    return LogPart(data.decode(errors="replace"), max(offset, 0) + len(data), ended and not more)
