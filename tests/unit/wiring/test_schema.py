@@ -41,7 +41,10 @@ def test_the_migrated_ledger_refuses_changes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/c.db", lambda: datetime.now(UTC))
     schema.upgrade(database, tmp_path)
     with database.engine.connect() as connection:
-        names = {row[0] for row in connection.execute(sa.text("select name from sqlite_master where type='trigger'"))}
+        names = {
+            row[0]
+            for row in connection.execute(sa.text("select name from sqlite_master where type='trigger'"))
+        }
     assert any(name.startswith("ledger_entry") for name in names)
     database.dispose()
 
