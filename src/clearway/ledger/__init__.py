@@ -11,6 +11,7 @@ from .service import (
     latest_checkpoint,
     sign_if_grown,
     verifier_key,
+    verify_in_steps,
     verify_live,
 )
 from .signer import NoteSigner, load_or_create_key
@@ -40,6 +41,7 @@ __all__ = [
     "verifier_key",
     "verify_consistency",
     "verify_folder",
+    "verify_in_steps",
     "verify_inclusion",
     "verify_live",
 ]

@@ -161,6 +161,7 @@ class Scan:
     def __init__(self, signed: Mapping[int, tuple[bytes, str]]) -> None:
         self.signed = signed  # size -> (root, what signed it)
         self.good = 0  # the largest size so far whose signed root fitted
+        self.blind = False  # an entry and its hash are both gone: no root can be known from there on
         self.problems: list[Problem] = []
         self.there = Edge()  # over the entries as they are
         self.recorded = self.there  # over the hashes on record; another tree from the first difference on
@@ -179,6 +180,7 @@ class Scan:
                 self.say(
                     "changed", index, index, f"entry {index} was changed: its hash is not the one on record"
                 )
+            self.blind = self.blind or (leaf is None and kept is None)
             self._push(leaf or b"", kept or leaf or b"")
             there.push(leaf or b"")
             recorded.push(kept or leaf or b"")
@@ -224,6 +226,8 @@ class Scan:
     def _compare(self, root: bytes, what: str) -> None:
         """Compares everything so far with a root that was signed."""
         size, since = self.there.size, self.good
+        if self.blind:
+            return  # what is missing has been said
         if root in (self.there.root(), self.recorded.root()):
             self.good = size
             return

@@ -166,11 +166,13 @@ def tile_hashes(connection: sa.Connection, level: int, number: int, width: int) 
     return [bytes(found) for found in connection.scalars(query)]
 
 
-def stored_tiles(connection: sa.Connection, level: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """(number, hashes, root) of each full tile of a level, in order."""
-    query = sa.select(tile_table.c.number, tile_table.c.hashes, tile_table.c.root)
-    rows = connection.execute(query.where(tile_table.c.level == level).order_by(tile_table.c.number))
-    for number, hashes, root in rows:
+def stored_tiles(
+    connection: sa.Connection, level: int, start: int, end: int
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """(number, hashes, root) of the full tiles of a level with a number in [start, end), in order."""
+    table, place = tile_table.c, tile_table.c.number
+    query = sa.select(place, table.hashes, table.root).where(table.level == level)
+    for number, hashes, root in connection.execute(query.where(place >= start, place < end).order_by(place)):
         yield number, bytes(hashes), bytes(root)
 
 
@@ -199,10 +201,11 @@ def all_records(connection: sa.Connection, start: int, end: int) -> Iterator[tup
             yield Record(*row[:-1]), bytes(row[-1])
 
 
-def indices_from(connection: sa.Connection, start: int) -> list[int]:
-    """Indices of entries from `start` on."""
+def indices_outside(connection: sa.Connection, size: int) -> list[int]:
+    """Indices of entries that a ledger of `size` has no place for."""
     place = entry_table.c.index
-    return list(connection.scalars(sa.select(place).where(place >= start).order_by(place)))
+    query = sa.select(place).where(sa.or_(place < 0, place >= size)).order_by(place)
+    return list(connection.scalars(query))
 
 
 def save_checkpoint(connection: sa.Connection, checkpoint: Checkpoint) -> None:
@@ -231,9 +234,10 @@ def latest_checkpoint(connection: sa.Connection) -> Checkpoint | None:
     return None if row is None else _checkpoint(row)
 
 
-def all_checkpoints(connection: sa.Connection) -> list[Checkpoint]:
-    """Every stored checkpoint, smallest first."""
-    rows = connection.execute(sa.select(checkpoint_table).order_by(checkpoint_table.c.size))
+def checkpoints_after(connection: sa.Connection, size: int) -> list[Checkpoint]:
+    """Every stored checkpoint of more than `size` entries, smallest first."""
+    place = checkpoint_table.c.size
+    rows = connection.execute(sa.select(checkpoint_table).where(place > size).order_by(place))
     return [_checkpoint(row) for row in rows]
 
 

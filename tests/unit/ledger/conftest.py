@@ -18,6 +18,12 @@ Found = list[tuple[str, int | None, int | None]]
 SIZE = 600  # two full tiles and a part of a third
 
 
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the ledgers of these tests take several."""
+    monkeypatch.setattr("clearway.ledger.service.verify._STEP", 256)
+
+
 @pytest.fixture
 def signer(tmp_path: Path) -> ledger.NoteSigner:
     return ledger.load_or_create_key(tmp_path / "ledger.key")
@@ -48,9 +54,11 @@ def found(result: ledger.Verification) -> Found:
 
 
 def live(database: Database, old: str | None = None) -> ledger.Verification:
-    """Verifies the database."""
+    """Verifies the database, at once and step by step, which must say the same."""
     with database.read() as uow:
-        return ledger.verify_live(uow, old)
+        at_once = ledger.verify_live(uow, old)
+    assert ledger.verify_in_steps(database, old) == at_once
+    return at_once
 
 
 def sign(database: Database) -> ledger.Checkpoint:

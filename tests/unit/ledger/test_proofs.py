@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from clearway import ledger
 from clearway.kernel import Actor, FixedClock, Invalid, NotFound, Permanent
 from clearway.ledger.standalone_verify import read_checkpoint
-from clearway.ledger.store import all_checkpoints
+from clearway.ledger.store import checkpoints_after
 from clearway.storage import Database
 
 from .conftest import Fill
@@ -34,7 +34,7 @@ def test_a_checkpoint_signs_what_is_there(database: Database, fill: Fill, signer
     assert read_checkpoint(first.note, signer.verifier_key) == (first.origin, 3, bytes.fromhex(first.root))
     with database.read() as uow:
         assert ledger.latest_checkpoint(uow) == first
-        assert all_checkpoints(uow.connection) == [empty, first]
+        assert checkpoints_after(uow.connection, -1) == [empty, first]
 
 
 def test_a_reading_transaction_signs_without_storing(database: Database, fill: Fill) -> None:
@@ -52,7 +52,7 @@ def test_the_chore_signs_only_what_grew(database: Database, fill: Fill) -> None:
         fill(count)
         ledger.sign_if_grown(database)
         with database.read() as uow:
-            assert [each.size for each in all_checkpoints(uow.connection)] == expected
+            assert [each.size for each in checkpoints_after(uow.connection, -1)] == expected
 
 
 @pytest.mark.parametrize(

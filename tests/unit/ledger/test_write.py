@@ -208,7 +208,7 @@ def test_the_stored_edge_and_tiles_are_those_of_all_leaves(database: Database) -
         assert leaves == [leaf_hash(entry_bytes(row)) for row, _ in all_records(uow.connection, 0, 600)]
         assert len(leaves) == 600
         assert read_head(uow.connection).root() == root_of(leaves)
-        tiles = list(stored_tiles(uow.connection, 0))
+        tiles = list(stored_tiles(uow.connection, 0, 0, 9))
     assert [(number, hashes) for number, hashes, _ in tiles] == [
         (0, b"".join(leaves[:256])),
         (1, b"".join(leaves[256:512])),

@@ -3,7 +3,7 @@
 from .checkpoints import checkpoint, latest_checkpoint, sign_if_grown, verifier_key
 from .export import export
 from .proofs import consistency_proof, inclusion_proof
-from .verify import verify_live
+from .verify import verify_in_steps, verify_live
 from .write import append, entries
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "latest_checkpoint",
     "sign_if_grown",
     "verifier_key",
+    "verify_in_steps",
     "verify_live",
 ]
