@@ -1,0 +1,5 @@
+"""Apprise: webhooks, mail and chat services."""
+
+from .sender import AppriseSender
+
+__all__ = ["AppriseSender"]
