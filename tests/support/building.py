@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,14 @@ class Builder:
     """The system and its shortcuts."""
 
     def __init__(
-        self, folder: Path, repository: str, sandbox: Sandbox, packages: Packages, bus: Bus | None = None
+        self,
+        folder: Path,
+        repository: str,
+        sandbox: Sandbox,
+        packages: Packages,
+        bus: Bus | None = None,
+        *,
+        fresh: bool = True,
     ) -> None:
         self.queued = Queued()
         self.workshop = Workshop(folder / "builds")
@@ -103,8 +111,9 @@ class Builder:
             Packages: packages,
             Workshop: self.workshop,
         }
-        self.database: Database = make_database(folder, tools=tools, bus=bus)
-        declare(self.database, repository)
+        self.database: Database = make_database(folder, clock=lambda: datetime.now(UTC), tools=tools, bus=bus)
+        if fresh:
+            declare(self.database, repository)
 
     def request(self, ref: str = "main", *, twice: bool = True) -> str:
         """Queue a build; returns its id."""

@@ -12,7 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from clearway.storage import Blob, Database
 from clearway.workflow import Flow, Run
 
 from . import provenance, service, store
-from .model import Cancelled, choose_version
+from .model import Cancelled, choose_version, name_version
 from .products import digest_file, digests, explain_difference
 from .recipes import python, script
 from .sbom import sbom
@@ -180,6 +180,7 @@ def _python(steps: _Steps) -> dict[str, Any]:
         tools = steps.do("fetch more", lambda work: python.fetch(work, wanted, prefer_installed=True))
         first = steps.do("build 1 again", lambda work: _whole(python.build_wheel(work, 1, wanted, tools)))
     wheel = Path(first["wheel"])
+    steps.facts = Facts(**steps.do("version", lambda work: _version_of(work, wheel)))
     compared = None
     if steps.do("twice", lambda work: work.build.twice):
         second = steps.do("build 2", lambda work: _whole(python.build_wheel(work, 2, wanted, tools)))
@@ -192,6 +193,15 @@ def _python(steps: _Steps) -> dict[str, Any]:
     tests = steps.do("test", lambda work: python.test(work, wheel, packages))
     products = steps.do("bundle", lambda work: python.bundle(work, wheel, packages))
     return _made(products, tests, compared, tools, packages)
+
+
+def _version_of(work: Work, wheel: Path) -> dict[str, Any]:
+    version = name_version(work.facts.version, python.wheel_metadata(wheel)["Version"])
+    if version != work.facts.version:
+        with work.database.begin() as uow:
+            store.change_open(uow, work.build.id, version=version)
+        work.log.say("version", version)
+    return asdict(replace(work.facts, version=version))
 
 
 def _whole(result: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from clearway.artifacts import Artifact
 from clearway.kernel import Permanent
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+UNNAMED = "0.0.0"
 OPEN: tuple[Status, ...] = ("queued", "running")
 
 _TAG = re.compile(r"v?(\d+\.\d+\.\d+(?:[-+.]?[0-9A-Za-z][0-9A-Za-z.+-]*)?)\Z")
@@ -63,7 +64,14 @@ def choose_version(tags: Iterable[str], named: str | None, sha: str) -> str:
     tagged = [match.group(1) for tag in tags if (match := _TAG.match(tag.rpartition("/")[2]))]
     if tagged:
         return max(tagged, key=_order)
-    return f"{named or '0.0.0'}+g{sha[:8]}"
+    return f"{named or UNNAMED}+g{sha[:8]}"
+
+
+def name_version(version: str, built: str) -> str:
+    """A version that nothing named takes the name that the package gave itself when it was built."""
+    if not version.startswith(f"{UNNAMED}+g"):
+        return version
+    return built.partition("+")[0] + version.removeprefix(UNNAMED)
 
 
 def _order(text: str) -> tuple[bool, Version, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearway.build.log import LINE_BYTES, Log
-from clearway.build.model import Flooded, choose_version, count_tests, tell_tests
+from clearway.build.model import Flooded, choose_version, count_tests, name_version, tell_tests
 from clearway.kernel import Retry
 
 SHA = "0123456789abcdef" * 2 + "01234567"
@@ -30,6 +30,13 @@ def test_the_version_is_the_tag_s_or_carries_the_commit(
 ) -> None:
     """The highest version tag wins by order of versions, not of text; without one the commit shows."""
     assert choose_version(tags, named, SHA) == version
+
+
+def test_a_package_that_names_itself_names_the_version() -> None:
+    """Only where no tag, definition or project file did."""
+    assert name_version("0.0.0+g01234567", "2.4.2+local") == "2.4.2+g01234567"
+    assert name_version("1.0.0", "2.4.2") == "1.0.0"
+    assert name_version("0.3.0+g01234567", "2.4.2") == "0.3.0+g01234567"
 
 
 @pytest.mark.parametrize(
