@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from databases import make_database
@@ -20,6 +21,7 @@ from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
 from clearway.config import Cipher, FakeCipher
 from clearway.kernel import SYSTEM
+from clearway.ledger import NoteSigner, load_or_create_key
 from clearway.storage import Blobs, Database, FileBlobs
 
 with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
@@ -43,7 +45,12 @@ class Settings:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    tools = {Cipher: FakeCipher(), Blobs: FileBlobs(tmp_path / "blobs"), Signer: MemorySigner()}
+    tools: dict[type[Any], Any] = {
+        Cipher: FakeCipher(),
+        Blobs: FileBlobs(tmp_path / "blobs"),
+        Signer: MemorySigner(),
+    }
+    tools[NoteSigner] = load_or_create_key(tmp_path / "ledger.key")
     database = make_database(tmp_path, clock=lambda: datetime.now(UTC), tools=tools)
     with database.begin() as uow:
         access.apply(uow, SYSTEM, PEOPLE)

@@ -1,18 +1,33 @@
-"""The ledger's entries."""
+"""The ledger: entries, checkpoints, proofs, verification."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from pydantic import Field
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
 
 from clearway import ledger
 from clearway.api.ask import Asked
+from clearway.api.bodies import Body
 from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
+from clearway.api.shown import shown
 
 router = APIRouter(prefix="/v1/ledger", route_class=Guarded, tags=["ledger"])
+
+
+class CheckpointBody(Body):
+    """A checkpoint that was kept outside."""
+
+    checkpoint: Annotated[str, Field(max_length=10_000)]
+    """The signed note, as it was given out."""
 
 
 @router.get("/entries", **needs("ledger:read"))
@@ -38,3 +53,67 @@ def entries(
             newest_first=newest_first,
         ),
     )
+
+
+@router.get("/checkpoint", **needs("ledger:read"))
+def checkpoint(ask: Asked) -> Response:
+    """A signed tree head of the ledger as it is now, and the key that verifies it. Keep it elsewhere."""
+    return ask.read(lambda uow: {**shown(ledger.checkpoint(uow)), "key": ledger.verifier_key(uow)})
+
+
+@router.get("/verify", **needs("ledger:read"))
+def verify(ask: Asked) -> Response:
+    """Compute every hash again, and compare with all that is on record."""
+    return ask.read(lambda uow: _verdict(ledger.verify_live(uow)))
+
+
+@router.post("/verify", **needs("ledger:read"))
+def verify_since(ask: Asked, body: CheckpointBody) -> Response:
+    """The same, and that the ledger still holds all that an older checkpoint vouched for."""
+    return ask.read(lambda uow: _verdict(ledger.verify_live(uow, body.checkpoint)))
+
+
+def _verdict(found: ledger.Verification) -> dict[str, Any]:
+    return {
+        "verified": found.ok,
+        "entries": found.entries,
+        "root": found.root,
+        "origin": found.origin,
+        "problems": [shown(each) for each in found.problems],
+    }
+
+
+@router.get("/proof", **needs("ledger:read"))
+def proof(
+    ask: Asked,
+    index: Annotated[int, Query(ge=0, description="The entry.")],
+    size: Annotated[int | None, Query(ge=1, description="Of the tree; as it is now when left out.")] = None,
+) -> Response:
+    """That an entry is in the tree."""
+    return ask.read(lambda uow: ledger.inclusion_proof(uow, index, size))
+
+
+@router.get("/consistency", **needs("ledger:read"))
+def consistency(
+    ask: Asked, old: Annotated[int, Query(ge=0)], new: Annotated[int | None, Query(ge=0)] = None
+) -> Response:
+    """That an older tree is the beginning of a newer one."""
+    return ask.read(lambda uow: ledger.consistency_proof(uow, old, new))
+
+
+@router.get("/export", response_class=FileResponse, **needs("ledger:read"))
+def export(ask: Asked) -> FileResponse:
+    """The whole ledger as a .tar.gz, with the key and the program that verify it offline."""
+    folder = Path(tempfile.mkdtemp(prefix="clearway-export-"))
+    try:
+        with ask.database.begin() as uow:
+            ledger.export(uow, folder / "ledger")
+            (folder / "ledger" / "verifier.key").write_text(ledger.verifier_key(uow) + "\n")
+        packed = folder / "ledger.tar.gz"
+        with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
+            archive.add(folder / "ledger", "ledger")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    clean = BackgroundTask(shutil.rmtree, folder, ignore_errors=True)
+    return FileResponse(packed, media_type="application/gzip", filename="ledger.tar.gz", background=clean)

@@ -1,0 +1,189 @@
+"""The server, spoken to over HTTP. Imports its HTTP library only when something is sent."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .exits import FAILED, UNREACHABLE, CliError, code_of_status
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 60.0
+TRIES = 3
+
+
+class Server:
+    """One server, and who asks."""
+
+    def __init__(self, url: str, token: str) -> None:
+        import httpx
+
+        self.url = url
+        self._httpx = httpx
+        headers = {"User-Agent": "clearway-cli"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, headers=headers)
+        except (httpx.InvalidURL, ValueError, UnicodeError) as error:
+            raise CliError(f"{url!r} is not an address: {error}", expected="http://host:port") from None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Read."""
+        return self._json(self._send("GET", path, params=_plain(params)))
+
+    def text(self, path: str, **params: Any) -> str:
+        """Read something that is not JSON."""
+        return self._send("GET", path, params=_plain(params)).text
+
+    def bytes(self, path: str) -> bytes:
+        """Read bytes."""
+        return self._send("GET", path).content
+
+    def items(self, path: str, most: int, **params: Any) -> list[Any]:
+        """Items of as many pages as it takes to have `most` of them."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while len(found) < most:
+            limit = min(most - len(found), 500)
+            page = self.get(path, limit=limit, cursor=cursor, **params)
+            found += page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+        return found
+
+    def post(self, path: str, body: Any = None, **params: Any) -> Any:
+        """Write, once even when it is sent again after a broken connection."""
+        return self._write("POST", path, body, params)
+
+    def put(self, path: str, body: Any) -> Any:
+        """Write, once."""
+        return self._write("PUT", path, body, {})
+
+    def delete(self, path: str) -> Any:
+        """Delete, once."""
+        return self._write("DELETE", path, None, {})
+
+    def lines(self, path: str) -> Iterator[str]:
+        """The data of server-sent events, until the server ends the stream."""
+        headers = {"Accept": "text/event-stream"}
+        try:
+            with self._http.stream(
+                "GET", path, headers=headers, timeout=self._httpx.Timeout(60, read=None)
+            ) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise problem_of(answer)
+                for line in answer.iter_lines():
+                    if line.startswith("data:"):
+                        yield line[5:].removeprefix(" ")
+        except self._httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+
+    def _write(self, method: str, path: str, body: Any, params: dict[str, Any]) -> Any:
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        answer = self._send(method, path, json=body, params=_plain(params), headers=headers)
+        return self._json(answer)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        for attempt in range(1, TRIES + 1):
+            try:
+                answer = self._http.request(method, path, **options)
+            except self._httpx.HTTPError as error:
+                if attempt == TRIES or isinstance(error, self._httpx.ConnectError):
+                    raise self._unreachable(error) from None
+            else:
+                if answer.status_code != 503 or attempt == TRIES:
+                    if answer.is_error:
+                        raise problem_of(answer)
+                    return answer
+            time.sleep(0.3 * attempt)
+        raise AssertionError("unreachable")
+
+    def _json(self, answer: httpx.Response) -> Any:
+        if answer.status_code == 204 or not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError:
+            raise CliError(
+                f"{self.url} does not answer as Clearway does", FAILED, todo="Check the address."
+            ) from None
+
+    def _unreachable(self, error: Exception) -> CliError:
+        return CliError(
+            f"{self.url} cannot be reached: {error}",
+            UNREACHABLE,
+            todo="Start it with `clearway up`, or check the address with `clearway doctor`.",
+        )
+
+
+def problem_of(answer: httpx.Response) -> CliError:
+    """The error that a problem document describes."""
+    try:
+        content = answer.json()
+    except ValueError:
+        content = {}
+    if not isinstance(content, dict):
+        content = {}
+    message = content.get("detail") or f"the server answered {answer.status_code}"
+    more = [*_problems(content), *gate_lines(content.get("gates") or ())]
+    return CliError(
+        str(message).splitlines()[0],
+        code_of_status(answer.status_code),
+        where=content.get("where"),
+        expected=content.get("expected"),
+        todo=content.get("todo"),
+        more=tuple(more or str(message).splitlines()[1:]),
+    )
+
+
+def _problems(content: dict[str, Any]) -> list[str]:
+    """Every problem but a single one that the message tells already."""
+    problems = content.get("problems") or []
+    if len(problems) < 2:
+        return []
+    found = []
+    for each in problems:
+        if not isinstance(each, dict):
+            found.append(str(each))
+            continue
+        where = each.get("where") or ":".join(str(each[key]) for key in ("file", "line") if each.get(key))
+        expected = f"; expected {each['expected']}" if each.get("expected") else ""
+        found.append(f"{where}: {each.get('message', '')}{expected}".removeprefix(": "))
+    return found
+
+
+def gate_lines(gates: Any) -> list[str]:
+    """Gates for people: name, answer, reason, and what would change it."""
+    found = []
+    for gate in gates:
+        if not isinstance(gate, dict):
+            continue
+        line = f"gate {gate.get('gate')}: {gate.get('answer')}: {gate.get('reason', '')}"
+        found.append(line + (f" ({gate['would_change']})" if gate.get("would_change") else ""))
+    return found
+
+
+def _plain(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.dumps(value) if isinstance(value, bool) else value
+        for name, value in params.items()
+        if value is not None
+    }

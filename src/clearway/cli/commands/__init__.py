@@ -1,0 +1,1 @@
+"""The commands; each module's `add` registers its own."""

@@ -1,0 +1,229 @@
+"""status, trace, notes, incident, metrics, verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clearway.cli.context import Context, command, group
+from clearway.cli.exits import FAILED, OK, CliError
+
+from .deliver import print_plan, print_promotion
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+    command(app, "status", "clearway status")(status)
+    command(app, "trace", "clearway trace sha256:4f5e...")(trace)
+    command(app, "notes", "clearway notes shop 1.1.0")(notes)
+    command(app, "metrics", "clearway metrics --service shop --environment prod")(metrics)
+    command(app, "verify", "clearway verify shop.tar --evidence shop.intoto.jsonl --key evidence.pem")(verify)
+    incident = group(
+        app, "incident", "Losses of service: what happened, who looks after it, when it was over."
+    )
+    command(incident, "list", "clearway incident list --open")(incidents)
+    command(incident, "show", "clearway incident show inc_01j...")(incident_show)
+    command(incident, "acknowledge", "clearway incident acknowledge inc_01j...")(acknowledge)
+    command(incident, "note", "clearway incident note inc_01j... 'the database was full'")(note)
+    command(incident, "resolve", "clearway incident resolve inc_01j... --reason 'fixed in 1.2.1'")(resolve)
+
+
+def status(
+    context: Context,
+    subject: Annotated[
+        str | None, typer.Argument(help="A service, or the id of a promotion, deployment or build.")
+    ] = None,
+) -> None:
+    """What runs where; or how far a promotion, deployment or build is."""
+    kinds = {"prm_": "promotions", "dep_": "deployments", "bld_": "builds"}
+    if subject and (kind := kinds.get(subject[:4])):
+        found = context.server.get(f"/v1/{kind}/{subject}")
+        context.show(found, lambda: _print_one(context, kind, found))
+        return
+    found = context.server.get("/v1/overview")
+    rows = [row for row in found["services"] if subject in (None, row["service"])]
+    if subject and not rows:
+        raise CliError(
+            f"there is no service {subject}", expected=", ".join(r["service"] for r in found["services"])
+        )
+    names = list(dict.fromkeys(name for row in rows for name in row["environments"]))
+    cells = [[row["service"], *(_cell(row["environments"].get(name)) for name in names)] for row in rows]
+    context.show(
+        {**found, "services": rows},
+        lambda: context.table(("service", *names), cells, "no service is declared"),
+    )
+
+
+def _cell(cell: Any) -> str:
+    if not cell or not cell.get("version"):
+        return ""
+    note = cell.get("promotion") or cell.get("state") or ""
+    state = note.get("state", "") if isinstance(note, dict) else note
+    return f"{cell['version']} {state}".strip()
+
+
+def _print_one(context: Context, kind: str, found: Any) -> None:
+    if kind == "promotions":
+        print_promotion(context, found)
+        print_plan(context, found["plan"])
+        return
+    keep = {
+        key: value for key, value in found.items() if not isinstance(value, dict | list) and value is not None
+    }
+    context.table(("", ""), list(keep.items()))
+
+
+def trace(
+    context: Context,
+    subject: Annotated[
+        str, typer.Argument(help="A digest, version (shop@1.1.0), commit, instance or deployment.")
+    ],
+) -> None:
+    """From something that runs back to its commit, author, approvers and evidence."""
+    from urllib.parse import quote
+
+    found = context.server.get(f"/v1/trace/{quote(subject, safe='')}")
+    rows = [(each["kind"], each["text"]) for each in found["links"]]
+    context.show(found, lambda: context.table(("", ""), rows))
+
+
+def notes(
+    context: Context,
+    service: Annotated[str, typer.Argument(help="The service.")],
+    version: Annotated[str, typer.Argument(help="The release's version.")],
+) -> None:
+    """Release notes: the changes that a release brings, as a set difference of commits."""
+    found = context.server.get(f"/v1/releases/{service}/{version}/notes")
+    context.show(found, lambda: context.say(found["markdown"].rstrip()))
+
+
+def metrics(
+    context: Context,
+    service: Annotated[str | None, typer.Option(help="One service only.")] = None,
+    environment: Annotated[str | None, typer.Option(help="One environment only. [production]")] = None,
+    days: Annotated[int, typer.Option(help="How far back.", min=1, max=3650)] = 30,
+) -> None:
+    """The five DORA figures, each with the deployments and incidents behind it (--json)."""
+    found = context.server.get("/v1/metrics/dora", service=service, environment=environment, days=days)
+    figures = found.get("figures", found)
+    rows = [
+        (name.replace("_", " "), each.get("text") or each.get("value"))
+        for name, each in figures.items()
+        if isinstance(each, dict)
+    ]
+    context.show(found, lambda: context.table(("figure", "value"), rows, "nothing was deployed"))
+
+
+def verify(
+    context: Context,
+    file: Annotated[Path, typer.Argument(help="The file to verify.")],
+    evidence: Annotated[
+        Path | None, typer.Option(help="Its evidence, as JSON lines. [from the server]")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="The public keys, in PEM form. [from the server]")] = None,
+) -> int:
+    """Verify a file against its signed evidence; with --evidence and --key no server is needed."""
+    from clearway.artifacts import verify_file
+
+    if not file.is_file():
+        raise CliError("there is no such file", where=str(file))
+    said = _read(evidence) if evidence else _fetch(context, f"/v1/artifacts/{_digest(file)}/evidence")
+    keys = _read(key) if key else _fetch(context, "/v1/keys/evidence.pem")
+    found = verify_file(file, said, keys)
+
+    def people() -> None:
+        context.say(f"{file}: {'verified' if found.verified else 'NOT verified'}: {found.digest}")
+        for each in found.proven:
+            context.say(f"  {each.text}")
+        for problem in found.problems or (() if found.verified else ("no provenance speaks of this file",)):
+            context.say(f"  problem: {problem}")
+
+    context.show({"file": str(file), **found.as_json()}, people)
+    return OK if found.verified else FAILED
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    with file.open("rb") as stream:
+        return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CliError(f"it cannot be read: {error.strerror}", where=str(path)) from None
+
+
+def _fetch(context: Context, path: str) -> bytes:
+    return context.server.bytes(path)
+
+
+Incident = Annotated[str, typer.Argument(help="The incident's id.", metavar="INCIDENT")]
+
+
+def incidents(
+    context: Context,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=5000)] = 20,
+) -> None:
+    """List incidents, newest first."""
+    found = context.server.items("/v1/incidents", limit)
+    if only_open:
+        found = [each for each in found if not each.get("restored_at")]
+    rows = [
+        (
+            each["id"],
+            each["service"],
+            each["environment"],
+            each.get("state"),
+            each["opened_at"][:16],
+            (each.get("restored_at") or "")[:16],
+        )
+        for each in found
+    ]
+    headings = ("id", "service", "environment", "status", "opened", "restored")
+    context.show(found, lambda: context.table(headings, rows, "no incident"))
+
+
+def incident_show(context: Context, incident: Incident) -> None:
+    """Show an incident with its timeline."""
+    _show_incident(context, context.server.get(f"/v1/incidents/{incident}"))
+
+
+def acknowledge(context: Context, incident: Incident) -> None:
+    """Say that you look after it."""
+    _show_incident(context, context.server.post(f"/v1/incidents/{incident}/acknowledge", {}))
+
+
+def note(
+    context: Context,
+    incident: Incident,
+    text: Annotated[str, typer.Argument(help="What happened or was found.")],
+) -> None:
+    """Add a note to the timeline."""
+    _show_incident(context, context.server.post(f"/v1/incidents/{incident}/note", {"text": text}))
+
+
+def resolve(
+    context: Context,
+    incident: Incident,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="What ended it; kept in the ledger.")] = "",
+) -> None:
+    """Say that it is over."""
+    _show_incident(context, context.server.post(f"/v1/incidents/{incident}/resolve", {"reason": reason}))
+
+
+def _show_incident(context: Context, found: Any) -> None:
+    def people() -> None:
+        for key, value in found.items():
+            if key != "timeline" and value not in (None, "", [], {}):
+                context.say(f"{key}: {value if isinstance(value, str) else json.dumps(value)}")
+        for each in found.get("timeline", ()):
+            context.say(f"  {each['at'][:19]}  {each['text']}")
+
+    context.show(found, people)

@@ -1,0 +1,243 @@
+"""build, release, promote, approve, reject, rollback."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from clearway.cli import watch
+from clearway.cli.client import gate_lines
+from clearway.cli.context import Context, command
+from clearway.cli.exits import FAILED, OK, REFUSED, CliError
+
+Service = Annotated[str, typer.Argument(help="The service.")]
+Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the ledger.")]
+Most = Annotated[int, typer.Option("--limit", help="How many to list.", min=1, max=5000)]
+
+
+def add(app: typer.Typer) -> None:
+    """Register the commands."""
+    command(app, "build", "clearway build shop --ref v1.2.0")(build)
+    command(app, "release", "clearway release shop 1.2.0")(release)
+    command(app, "promote", "clearway promote shop 1.2.0 --to prod --reason 'spring sale' --wait")(promote)
+    command(app, "approve", "clearway approve prm_01j... --comment 'seen the plan'")(approve)
+    command(app, "reject", "clearway reject prm_01j... --reason 'not on a Friday'")(reject)
+    command(app, "rollback", "clearway rollback shop --in prod --reason 'checkout is slow' --wait")(rollback)
+
+
+def build(
+    context: Context,
+    service: Annotated[str | None, typer.Argument(help="The service.")] = None,
+    ref: Annotated[str, typer.Option("--ref", help="Tag, branch or commit. [the service's branch]")] = "",
+    once: Annotated[bool, typer.Option("--once", help="Build once; do not compare a second build.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the end, with the log.")] = True,
+    listing: Annotated[bool, typer.Option("--list", help="List builds instead.")] = False,
+    log: Annotated[
+        str | None, typer.Option("--log", help="Print the log of a build instead.", metavar="ID")
+    ] = None,
+    limit: Most = 20,
+) -> int:
+    """Build a service in a sandbox, twice, and compare."""
+    if log:
+        text = context.server.text(f"/v1/builds/{log}/log")
+        context.show({"id": log, "log": text}, lambda: context.say(text.rstrip("\n")))
+        return OK
+    if listing:
+        return _list_builds(context, service, limit)
+    if service is None:
+        raise CliError("which service?", expected="clearway build SERVICE, or --list")
+    found = context.server.post("/v1/builds", {"service": service, "ref": ref, "twice": not once})
+    if wait:
+        found = watch.build(context, found["id"])
+    context.show(found, lambda: _print_build(context, found))
+    return FAILED if found["status"] in ("failed", "cancelled") else OK
+
+
+def _list_builds(context: Context, service: str | None, limit: int) -> int:
+    found = context.server.items("/v1/builds", limit, service=service)
+    rows = [
+        (
+            each["id"],
+            each["service"],
+            each["version"],
+            each["status"],
+            _same(each),
+            each["ref"],
+            each["queued_at"][:16],
+        )
+        for each in found
+    ]
+    headings = ("id", "service", "version", "status", "same twice", "ref", "asked for")
+    context.show(found, lambda: context.table(headings, rows, "no build"))
+    return OK
+
+
+def _same(found: Any) -> str:
+    return {True: "yes", False: "NO", None: ""}[found["reproduced"]]
+
+
+def _print_build(context: Context, found: Any) -> None:
+    context.say(f"{found['id']}: {found['service']} {found['version'] or found['ref']}: {found['status']}")
+    if found["error"]:
+        context.say(f"  {found['error']}")
+    for each in found["artifacts"]:
+        context.say(f"  {each['name']}  {each['digest']}  {each['size']} bytes")
+    if found["reproduced"] is not None:
+        context.say(
+            "  built twice: the same bytes" if found["reproduced"] else "  built twice: DIFFERENT bytes"
+        )
+
+
+def release(
+    context: Context,
+    service: Service,
+    version: Annotated[str | None, typer.Argument(help="The version of a build that succeeded.")] = None,
+    build_id: Annotated[str | None, typer.Option("--build", help="Of this very build.", metavar="ID")] = None,
+    listing: Annotated[bool, typer.Option("--list", help="List releases instead.")] = False,
+    limit: Most = 20,
+) -> None:
+    """Make a release of a build: an immutable manifest with one digest."""
+    if listing or (version is None and build_id is None):
+        found = context.server.items("/v1/releases", limit, service=service)
+        rows = [
+            (each["version"], each["digest"], each["commit"][:10], each["created_by"], each["at"][:16])
+            for each in found
+        ]
+        headings = ("version", "digest", "commit", "by", "at")
+        context.show(found, lambda: context.table(headings, rows, "no release"))
+        return
+    made = context.server.post("/v1/releases", {"service": service, "version": version, "build_id": build_id})
+    context.show(made, lambda: context.say(f"release {made['service']} {made['version']}: {made['digest']}"))
+
+
+def promote(
+    context: Context,
+    service: Service,
+    version: Annotated[str, typer.Argument(help="The release's version.")],
+    to: Annotated[str, typer.Option("--to", help="The environment.")],
+    reason: Reason = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and each gate's answer; do nothing.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the end.")] = False,
+    override: Annotated[
+        bool, typer.Option("--override-freeze", help="Go in spite of a freeze, if permitted.")
+    ] = False,
+) -> int:
+    """Send a release to an environment; it waits there for approvals, windows and soak time by itself."""
+    body = {
+        "service": service,
+        "version": version,
+        "environment": to,
+        "reason": reason,
+        "override_freeze": override,
+    }
+    if dry_run:
+        plan = context.server.post("/v1/promotions", body, dry_run=True)
+        context.show(plan, lambda: print_plan(context, plan))
+        return OK if plan.get("allowed", True) else REFUSED
+    found = context.server.post("/v1/promotions", body)
+    return _finish(context, found, wait)
+
+
+def _finish(context: Context, found: Any, wait: bool) -> int:
+    if wait:
+        found = watch.promotion(context, found["id"])
+    context.show(found, lambda: print_promotion(context, found))
+    if found["state"] in ("refused", "rejected", "cancelled", "superseded"):
+        return REFUSED
+    return FAILED if found["state"] in ("failed", "rolled-back") else OK
+
+
+def print_promotion(context: Context, found: Any) -> None:
+    """A promotion in a few lines."""
+    context.say(
+        f"{found['id']}: {found['service']} {found['version']} to {found['environment']}: {found['state']}"
+    )
+    if found.get("why"):
+        context.say(f"  {found['why']}")
+    context.say(f"  plan {found['plan_hash']}")
+    for each in found["approvals"]:
+        void = f" (void: {each['void_reason']})" if each["voided_at"] else ""
+        context.say(f"  {each['meaning']} by {each['actor']} at {each['at'][:16]}{void}")
+    if found["state"] == "waiting-approval":
+        context.say(f"  what to do: somebody else runs `clearway approve {found['id']}`")
+
+
+def print_plan(context: Context, plan: Any) -> None:
+    """A plan: what will happen, each gate's answer, the way back."""
+    content = plan["content"]
+    replaces = f", replacing {content['replaces_version']}" if content.get("replaces_version") else ""
+    context.say(f"plan {plan['hash']}")
+    context.say(f"  {content['service']} {content['version']} to {content['environment']}{replaces}")
+    for number, step in enumerate(content["steps"], 1):
+        context.say(f"  {number}. {step['text']}")
+    for line in content.get("configuration", ()):
+        if line["change"] != "same":
+            value = "(secret)" if line["value"] is None else line["value"]
+            context.say(f"  config {line['key']} {line['change']}: {value} (from {line['origin']})")
+    for line in gate_lines(_verdicts(plan)):
+        context.say(f"  {line}")
+    for line in plan.get("problems", ()):
+        context.say(f"  problem: {line}")
+    back = content["rollback"]
+    context.say(f"  rollback: {'possible' if back['possible'] else 'NOT possible'}: {back['why']}")
+    if content.get("approvals_needed"):
+        context.say(f"  approvals needed: {content['approvals_needed']}")
+
+
+def _verdicts(plan: Any) -> Any:
+    gates = plan.get("gates") or {}
+    return gates.get("verdicts", ()) if isinstance(gates, dict) else gates
+
+
+def approve(
+    context: Context,
+    promotion_id: Annotated[str, typer.Argument(help="The promotion's id.", metavar="PROMOTION")],
+    plan_hash: Annotated[
+        str | None,
+        typer.Option("--plan-hash", help="The plan that you read; else it is shown and asked for."),
+    ] = None,
+    meaning: Annotated[str, typer.Option(help="What your signature says.")] = "reviewed and approved",
+    comment: Annotated[str, typer.Option("--comment", "-m", help="A remark.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Sign the plan as it is now, without asking.")
+    ] = False,
+) -> None:
+    """Sign a promotion's plan. The signature is bound to the plan's hash, and void when the plan changes."""
+    if plan_hash is None:
+        shown = context.server.get(f"/v1/promotions/{promotion_id}")
+        plan_hash = shown["plan_hash"]
+        if not yes:
+            if not sys.stdin.isatty():
+                raise CliError("nobody is here to read the plan", expected="--plan-hash HASH, or --yes")
+            print_plan(context, shown["plan"])
+            typer.confirm("Approve this plan?", abort=True, err=True)
+    body = {"plan_hash": plan_hash, "meaning": meaning, "comment": comment}
+    found = context.server.post(f"/v1/promotions/{promotion_id}/approve", body)
+    context.show(found, lambda: print_promotion(context, found))
+
+
+def reject(
+    context: Context,
+    promotion_id: Annotated[str, typer.Argument(help="The promotion's id.", metavar="PROMOTION")],
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the ledger.")],
+) -> None:
+    """Say no to a promotion, for good."""
+    found = context.server.post(f"/v1/promotions/{promotion_id}/reject", {"reason": reason})
+    context.show(found, lambda: print_promotion(context, found))
+
+
+def rollback(
+    context: Context,
+    service: Service,
+    environment: Annotated[str, typer.Option("--in", help="The environment.")],
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the ledger.")],
+    to: Annotated[str | None, typer.Option("--to", help="The version. [the one that ran before]")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait for the end.")] = False,
+) -> int:
+    """Go back to an earlier release, as a planned deployment."""
+    body = {"service": service, "environment": environment, "reason": reason, "to": to}
+    return _finish(context, context.server.post("/v1/rollbacks", body), wait)

@@ -1,0 +1,172 @@
+"""What every command has: the server, the way of showing things, and the options that all share."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import profile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .client import Server
+
+_JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+_URL = Annotated[str | None, typer.Option("--url", help="The server's address.", metavar="URL")]
+_TOKEN = Annotated[str | None, typer.Option("--token", help="An API token.", metavar="TOKEN")]
+_HOME = Annotated[Path | None, typer.Option("--home", help="Clearway's folder. [~/.clearway]", metavar="DIR")]
+
+
+class Context:
+    """One command's run."""
+
+    def __init__(
+        self,
+        as_json: bool = False,
+        url: str | None = None,
+        token: str | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self.as_json = as_json
+        self.home = profile.home_folder(home)
+        self._given = (url, token, home)
+
+    @functools.cached_property
+    def profile(self) -> profile.Profile:
+        """The address and token to use. Raises CliError."""
+        return profile.find(*self._given)
+
+    @functools.cached_property
+    def server(self) -> Server:
+        """The server."""
+        from .client import Server
+
+        return Server(self.profile.url, self.profile.token)
+
+    @functools.cached_property
+    def console(self) -> Console:
+        """Standard output, for people."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    @functools.cached_property
+    def progress(self) -> Console:
+        """Standard error: what happens meanwhile."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def close(self) -> None:
+        """Let go of the connection, if there is one."""
+        if "server" in self.__dict__:
+            self.server.close()
+
+    def show(self, value: Any, people: Callable[[], None]) -> None:
+        """Print the value as JSON when that was asked for, else what `people` prints."""
+        if self.as_json:
+            print(json.dumps(value, indent=2, ensure_ascii=False))
+        else:
+            people()
+
+    def say(self, text: str) -> None:
+        """A line on standard output, as it is."""
+        print(text)
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]], empty: str = "nothing") -> None:
+        """A table; on a terminal with lines and colours, in a pipe as plain columns."""
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        made = Table(
+            box=box.SIMPLE_HEAD if self.console.is_terminal else None, pad_edge=False, padding=(0, 2, 0, 0)
+        )
+        for heading in headings:
+            made.add_column(heading, overflow="fold", no_wrap=heading in ("id", "digest"))
+        some = False
+        for row in rows:
+            some = True
+            made.add_row(*("–" if cell is None or cell == "" else escape(str(cell)) for cell in row))
+        if not some:
+            self.say(empty)
+            return
+        if not self.console.is_terminal:
+            self.console.width = 10_000  # a pipe has no edge to fold at
+        self.console.print(made)
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Progress on something long: a spinner on a terminal, one line for each change elsewhere."""
+        if self.progress.is_terminal:
+            with self.progress.status(text) as status:
+                yield status.update
+            return
+        last = [""]
+
+        def tell(news: str) -> None:
+            if news != last[0]:
+                last[0] = news
+                print(news, file=sys.stderr, flush=True)
+
+        tell(text)
+        yield tell
+
+
+_SHARED: dict[str, Any] = {"as_json": _JSON, "url": _URL, "token": _TOKEN, "home": _HOME}
+
+
+def command(
+    app: typer.Typer, name: str, example: str, *, server: bool = True
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Registers `function(context, ...)` with the shared options; `example` ends its help."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [
+            each
+            for key, each in inspect.signature(function, eval_str=True).parameters.items()
+            if key != "context"
+        ]
+        names = _SHARED if server else {key: _SHARED[key] for key in ("as_json", "home")}
+        shared = [
+            inspect.Parameter(
+                key,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=False if key == "as_json" else None,
+                annotation=annotation,
+            )
+            for key, annotation in names.items()
+        ]
+        own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]
+
+        def run(**given: Any) -> Any:
+            context = Context(**{key: given.pop(key) for key in names})
+            try:
+                return function(context, **given)
+            finally:
+                context.close()
+
+        run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in [*own, *shared]}
+        run.__name__ = function.__name__
+        run.__doc__ = function.__doc__
+        app.command(name, epilog=f"Example: {example}")(run)
+        return function
+
+    return register
+
+
+def group(app: typer.Typer, name: str, about: str) -> typer.Typer:
+    """A command with commands of its own."""
+    made = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help=about, add_completion=False)
+    app.add_typer(made, name=name)
+    return made

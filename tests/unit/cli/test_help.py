@@ -1,0 +1,105 @@
+"""Every command explains itself, at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from clearway.cli.app import app
+from clearway.cli.exits import MEANINGS
+
+HEAVY = ("httpx", "rich", "sqlalchemy", "fastapi", "clearway.kernel", "clearway.catalog")
+EXPECTED = {
+    *(
+        "up",
+        "apply",
+        "init",
+        "build",
+        "release",
+        "promote",
+        "approve",
+        "reject",
+        "rollback",
+        "status",
+        "trace",
+    ),
+    *(
+        "notes",
+        "incident",
+        "metrics",
+        "audit",
+        "config",
+        "token",
+        "doctor",
+        "demo",
+        "user",
+        "verify",
+        "login",
+    ),
+    *("schema", "down"),
+}
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something."""
+    children = getattr(command, "commands", None)
+    if not children:
+        yield path, command
+        return
+    for name, child in children.items():
+        yield from walk(child, (*path, name))
+
+
+COMMANDS = dict(walk(typer.main.get_command(app)))
+
+
+def test_all_commands_are_there() -> None:
+    """The commands are exactly those that are documented."""
+    assert {path[0] for path in COMMANDS} == EXPECTED
+    assert {path[1] for path in COMMANDS if path[0] == "audit"} == {"verify", "log", "export"}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_has_json_and_an_example(path: tuple[str, ...], run: Callable[..., Any]) -> None:
+    """`--help` shows --json and an example that begins with the command itself."""
+    done = run(*path, "--help")
+    assert done.code == 0
+    assert "--json" in done.out
+    text = " ".join(done.out.split())
+    assert f"Example: clearway {' '.join(path)}" in text or f"&& clearway {' '.join(path)}" in text
+    described = [line for line in done.out.splitlines() if line.startswith("  --")]
+    assert described
+
+
+def test_examples_parse() -> None:
+    """The options of every example exist."""
+    import shlex
+
+    for path, command in COMMANDS.items():
+        example = command.epilog.removeprefix("Example: ").partition(" && ")
+        words = shlex.split((example[2] or example[0]).partition(" <")[0].partition(" >")[0])
+        assert words[0] == "clearway"
+        context = command.make_context(" ".join(path), words[1 + len(path) :], resilient_parsing=False)
+        assert context is not None
+
+
+def test_exit_codes_are_documented(run: Callable[..., Any]) -> None:
+    """`clearway --help` lists every exit code with its meaning."""
+    text = " ".join(run("--help").out.split())
+    for code, meaning in MEANINGS.items():
+        assert f"{code} {meaning}" in text
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Help and usage errors are answered without the HTTP library, the tables or the rooms."""
+    program = (
+        "import sys; from clearway.cli import main; code = main(['promote', '--help']);"
+        f"print(code, [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
