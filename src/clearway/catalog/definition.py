@@ -36,7 +36,7 @@ class Build(Document):
     """How the repository becomes artifacts."""
 
     recipe: Literal["python", "node", "maven", "make", "containerfile", "script"]
-    """The kind of build."""
+    """The kind of build; node, maven and containerfile are read, and not built yet."""
     python: str = Field(default=">=3.11", max_length=100)
     """Python recipe: the interpreter versions that the service runs on."""
     target: str = Field(default="all", min_length=1, max_length=100)

@@ -38,7 +38,8 @@ _HEALTH = (
     *("/healthz", "/health", "/-/healthy", "/_health", "/healthcheck", "/health-check", "/readyz", "/livez"),
     *("/ping", "/status"),
 )
-_SUBCOMMAND = re.compile(r"add_parser\(\s*[\"'](run|serve|server|runserver|start|web)[\"']")
+_ONLY_PYTHON = "only Python services can be deployed to this machine so far; others are built and stored"
+_SUBCOMMAND = re.compile(r"(?:add_parser|\.command)\(\s*[\"'](run|serve|server|runserver|start|web)[\"']")
 _PORT_FLAG = re.compile(r"[\"'](--(?:http-)?port)[\"'=]")
 _HOST_FLAG = re.compile(r"[\"'](--host|--interface|--address|--listen-address)[\"'=]")
 _PORT_VARIABLE = re.compile(r"(?:environ|getenv|process\.env)\W{1,12}(?:get\W{1,4})?([A-Z_]*PORT)\b")
@@ -215,8 +216,11 @@ def _node(files: Mapping[str, str], folder: str) -> _Draft:
     package = package if isinstance(package, dict) else {}
     given = package.get("scripts")
     scripts: dict[str, Any] = given if isinstance(given, dict) else {}
-    draft = _Draft(_slug(str(package.get("name") or folder).split("/")[-1]), "node")
-    draft.why.append("node: package.json describes a Node package")
+    draft = _Draft(_slug(str(package.get("name") or folder).split("/")[-1]), "script")
+    draft.why.append("node: package.json describes a Node package, which `npm pack` packs")
+    draft.build["steps"] = [{"name": "pack", "run": ["npm", "pack"]}]
+    draft.build["outputs"] = ["*.tgz"]
+    draft.missing.append(_ONLY_PYTHON)
     if "test" in scripts and "no test specified" not in str(scripts["test"]):
         draft.build["test"] = ["npm", "test"]
         draft.why.append("package.json has a test script")
@@ -246,8 +250,12 @@ def _maven(files: Mapping[str, str], folder: str) -> _Draft:
         flags=re.S,
     )
     name = _first(r"<artifactId>\s*([\w.-]+)\s*</artifactId>", own)
-    draft = _Draft(_slug(name or folder), "maven")
-    draft.why.append(f"maven: pom.xml describes {name or folder}")
+    draft = _Draft(_slug(name or folder), "script")
+    draft.why.append(
+        f"maven: pom.xml describes {name or folder}; a sandbox has no network, so plug-ins must be there"
+    )
+    draft.build["steps"] = [{"name": "package", "run": ["mvn", "--batch-mode", "--offline", "package"]}]
+    draft.missing.append(_ONLY_PYTHON)
     if any(path.startswith("src/test/") for path in files):
         draft.build["test"] = ["mvn", "--batch-mode", "--offline", "test"]
         draft.why.append("there are tests under src/test")
@@ -270,6 +278,7 @@ def _containerfile(files: Mapping[str, str], folder: str) -> _Draft:
     file = next(name for name in _CONTAINERFILES if name in files)
     draft = _Draft(_slug(folder), "containerfile")
     draft.why.append(f"containerfile: {file} builds an image")
+    draft.missing.append("images cannot be built yet; `recipe: script` builds what commands can build")
     if file != "Containerfile":
         draft.build["file"] = file
     words = _first(r"^\s*CMD\s+(\[.*\])\s*$", files[file], re.MULTILINE)

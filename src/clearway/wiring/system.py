@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from clearway import access, artifacts, build, config, deploy, ledger, policy, source, workflow
+from clearway import (
+    access,
+    artifacts,
+    build,
+    config,
+    deploy,
+    incidents,
+    ledger,
+    metrics,
+    policy,
+    releases,
+    source,
+    workflow,
+)
 from clearway.integrations.age import AgeCipher
 from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
@@ -16,6 +29,7 @@ from clearway.integrations.file_key import FileSigner
 from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.prometheus import TextScraper
 from clearway.integrations.python_packages import PythonPackages
+from clearway.integrations.release_history import ReleaseHistory
 from clearway.storage import Blobs, Database, FileBlobs
 from clearway.workflow import Chore, Flow
 
@@ -59,6 +73,9 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         deploy.Target: LocalTarget(settings.folder("run")),
         deploy.Router: EnvoyRouter(settings.folder("router"), Program),
         deploy.MetricSource: TextScraper(),
+        deploy.Permit: releases.DeployPermit(),
+        releases.FactsProvider: incidents.IncidentFacts(),
+        metrics.History: ReleaseHistory(),
     }
 
 

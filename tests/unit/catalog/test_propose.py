@@ -123,19 +123,19 @@ def test_the_example_shop_is_understood() -> None:
                     {"name": "@acme/front", "scripts": {"start": "node s.js", "test": "x"}}
                 )
             },
-            "node",
+            "script",
             "front",
             ("npm", "start"),
             ("npm", "test"),
         ),
-        ({"package.json": '{"main": "app.js"}'}, "node", "my-app", ("node", "app.js"), ()),
+        ({"package.json": '{"main": "app.js"}'}, "script", "my-app", ("node", "app.js"), ()),
         (
             {
                 "pom.xml": "<project><parent><artifactId>spring-boot-starter-parent</artifactId></parent>"
                 "<artifactId>ledger</artifactId></project>",
                 "src/test/java/T.java": "",
             },
-            "maven",
+            "script",
             "ledger",
             ("java", "-jar", "target/ledger.jar"),
             ("mvn", "--batch-mode", "--offline", "test"),
