@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from clearway import ledger
 from clearway.storage import Bus
 from clearway.workflow import Chore, Flow
 
@@ -47,8 +48,9 @@ def collect_flows() -> dict[str, Flow]:
 
 
 def collect_chores() -> list[Chore]:
-    """All periodic work."""
-    return [chore for door in doors() for chore in getattr(door, "CHORES", ())]
+    """All periodic work. The ledger lies below the room that knows chores, so its one is made here."""
+    signing = Chore("ledger.sign", 5.0, ledger.sign_if_grown)
+    return [signing, *(chore for door in doors() for chore in getattr(door, "CHORES", ()))]
 
 
 def make_bus() -> Bus:
