@@ -16,12 +16,14 @@ from clearway import (
     incidents,
     ledger,
     metrics,
+    notices,
     policy,
     releases,
     source,
     workflow,
 )
 from clearway.integrations.age import AgeCipher
+from clearway.integrations.apprise import AppriseSender
 from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
@@ -76,6 +78,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         deploy.Permit: releases.DeployPermit(),
         releases.FactsProvider: incidents.IncidentFacts(),
         metrics.History: ReleaseHistory(),
+        notices.Sender: AppriseSender(),
     }
 
 
