@@ -34,6 +34,7 @@ _EVERYWHERE = "*"
 _READS = frozenset(action for action in ACTIONS if action.endswith(":read"))
 #: What a token that is limited to environments may do to the platform as a whole.
 _DELIVERY = frozenset({"build:run", "artifact:write", "release:create"})
+_MOST_WIDENED = 64
 _OWN_BY_DEFAULT = frozenset({"token:create", "token:read", "token:revoke"})
 
 
@@ -90,6 +91,7 @@ class Judge:
             {"uid": {"type": "System", "id": "clearway"}, "attrs": {}, "parents": []},
         ]
         self._entities = cedarpy.Entities.from_json_str(json.dumps(entities), law().schema)
+        self._widened: dict[str, Any] = {}
 
     def decide(self, question: Question) -> Verdict:
         """Yes or no, and by which policy."""
@@ -134,14 +136,23 @@ class Judge:
 
     def _ask(self, questions: Sequence[Question]) -> list[Verdict]:
         requests = [self._request(question) for question in questions]
-        entities = self._entities
         place = requests[0]["resource"]
-        if place["type"] == "Environment" and place["id"] not in self._environments:
-            # No grant names this environment, so only roles for all environments count in it.
-            added = [_place("Environment", place["id"], held=_EVERYWHERE, full=_EVERYWHERE)]
-            entities = entities.with_added_json_str(json.dumps(added), law().schema)
+        entities = self._entities if place["type"] == "Platform" else self._entities_with(place["id"])
         results = cedarpy.is_authorized_batch(requests, law().policies, entities, law().schema)
         return [self._verdict(*pair) for pair in zip(questions, results, strict=True)]
+
+    def _entities_with(self, environment: str) -> Any:
+        """The entities, with one environment that perhaps no grant names: there only roles for all count."""
+        if environment in self._environments:
+            return self._entities
+        known = self._widened.get(environment)
+        if known is None:
+            if len(self._widened) >= _MOST_WIDENED:
+                self._widened.clear()  # names come from requests; they must not fill the memory
+            added = [_place("Environment", environment, held=_EVERYWHERE, full=_EVERYWHERE)]
+            known = self._entities.with_added_json_str(json.dumps(added), law().schema)
+            self._widened[environment] = known
+        return known
 
     def _request(self, question: Question) -> dict[str, Any]:
         environment = question.environment if question.action in ENVIRONMENT_ACTIONS else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import cedarpy
@@ -212,3 +213,35 @@ def test_a_binding_to_a_group_without_members_is_no_error() -> None:
     """Groups need no declaration."""
     judge = Judge([User("dana")], [Binding("b", Grant("viewer"), groups=("empty",))])
     assert not judge.decide(Question(DANA, "platform:read")).allowed
+
+
+def test_environments_that_nobody_names_do_not_pile_up() -> None:
+    """Requests for hundreds of made-up environments are answered, and forgotten."""
+    judge = Judge(
+        [User("dana", grants=(Grant("developer"),)), User("ana", grants=(Grant("approver", ("prod",)),))]
+    )
+    for number in range(300):
+        place = f"made-up-{number}"
+        assert judge.decide(Question(DANA, "promotion:create", place)).allowed
+        assert not judge.decide(Question(ANA, "promotion:approve", place)).allowed
+    assert len(judge._widened) <= 64
+    assert judge.decide(Question(ANA, "promotion:approve", "prod")).allowed
+
+
+def test_threads_share_one_judge() -> None:
+    """Decisions of several threads at once, for known and unknown environments, are each their own."""
+    judge = Judge([User("ana", grants=(Grant("approver", ("prod",)),))])
+    wrong: list[str] = []
+
+    def work() -> None:
+        for number in range(100):
+            place = "prod" if number % 2 else f"made-up-{number}"
+            if judge.decide(Question(ANA, "promotion:approve", place)).allowed != (place == "prod"):
+                wrong.append(place)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
