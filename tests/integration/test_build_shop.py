@@ -13,6 +13,7 @@ import pytest
 from building import Builder
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from repositories import Made
 
 from clearway import artifacts, build
 from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT
@@ -97,3 +98,93 @@ def test_every_sandbox_makes_the_same_bytes(shop: Path, wheelhouse: Path, tmp_pa
         assert done.reproduced is None
         made.add(done.artifacts[0].digest)
     assert len(made) == 1
+
+
+def test_make_builds_the_same_bytes_twice(tmp_path: Path) -> None:
+    """Time, host and path of the machine don't reach what a Makefile makes."""
+    made = Made(tmp_path / "repository")
+    made.commit(
+        {
+            "clearway.yaml": "service: shop\n"
+            "build: {recipe: make, target: it, outputs: [dist/*], test: [make, proof]}\n",
+            "Makefile": "it:\n\tmkdir -p dist\n"
+            "\t(hostname; pwd; umask; id -un; date -d @$$SOURCE_DATE_EPOCH) > dist/it\n"
+            "\ttar --sort=name --mtime=@$$SOURCE_DATE_EPOCH -cf dist/it.tar Makefile\n"
+            "proof:\n\ttest -s dist/it.tar\n",
+        }
+    )
+    sandbox = sandboxes()[0]
+    builder = Builder(tmp_path, str(made.root), sandbox, PythonPackages(tmp_path / "wheelhouse"))
+    done = builder.run()
+    assert (done.status, done.reproduced) == ("succeeded", True), builder.log(done.id)
+    assert [each.name for each in done.artifacts] == ["it", "it.tar"]
+    with builder.database.read() as uow, artifacts.open(uow, done.artifacts[0].digest) as stream:
+        lines = stream.read().decode().splitlines()
+    if sandbox.mode == "bubblewrap":
+        assert lines == ["build", "/build/source", "0022", "build", "Sun Mar  1 10:01:00 UTC 2026"]
+
+
+def test_a_backend_may_ask_for_more_and_live_in_the_repository(tmp_path: Path) -> None:
+    """get_requires_for_build_wheel is honoured, once, and backend-path too; the package names the version."""
+    made = Made(tmp_path / "repository")
+    made.commit(
+        {
+            "clearway.yaml": "service: shop\nbuild: {recipe: python}\n",
+            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "own"\n'
+            'backend-path = ["tools"]\n',
+            "tools/own.py": BACKEND,
+        }
+    )
+    builder = Builder(tmp_path, str(made.root), sandboxes()[0], PythonPackages(tmp_path / "wheelhouse"))
+    done = builder.run()
+    assert (done.status, done.reproduced) == ("succeeded", True), builder.log(done.id)
+    assert done.version == f"7.1+g{(done.commit or '')[:8]}"
+    log = builder.log(done.id)
+    assert "fetch | pluggy" in log
+    assert "fetch | nothing is needed" in log
+
+
+BACKEND = """
+import zipfile
+def get_requires_for_build_wheel(config_settings=None):
+    return ["pluggy"]
+def build_wheel(out, config_settings=None, metadata_directory=None):
+    import pluggy
+    name = "thing-7.1-py3-none-any.whl"
+    with zipfile.ZipFile(out + "/" + name, "w") as archive:
+        for member, text in (
+            ("thing.py", pluggy.__name__),
+            ("thing-7.1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: thing\\nVersion: 7.1\\n"),
+            ("thing-7.1.dist-info/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n"),
+            ("thing-7.1.dist-info/RECORD", ""),
+        ):
+            archive.writestr(zipfile.ZipInfo(member), text)
+    return name
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"pyproject.toml": "["}, "pyproject.toml cannot be read"),
+        ({"pyproject.toml": "[build-system]\nrequires = 3\n"}, "requires is not a list"),
+        (
+            {"pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "no"\n'},
+            "failed with exit code 1",
+        ),
+        (
+            {"pyproject.toml": '[build-system]\nrequires = ["hatchling>=999"]\n'},
+            "cannot be had as wheels",
+        ),
+    ],
+)
+def test_a_project_that_cannot_be_built_says_why(
+    tmp_path: Path, files: dict[str, str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is none, a backend that is missing, a requirement that nobody has."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    made = Made(tmp_path / "repository")
+    made.commit({"clearway.yaml": "service: shop\nbuild: {recipe: python}\n", **files})
+    done = Builder(tmp_path, str(made.root), sandboxes()[0], PythonPackages(tmp_path / "w")).run()
+    assert done.status == "failed"
+    assert says in (done.error or "")

@@ -103,10 +103,11 @@ class Packages(Protocol):
         Raises Permanent when there is no such set, Retry when the index is away.
         """
 
-    def environment(self, wheels: Sequence[Wheel]) -> Path:
+    def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """A folder with exactly these wheels installed: `site/` to import, `bin/` to run.
 
-        The same wheels give the same folder; nobody writes to it.
+        The same wheels give the same folder, kept for the next build; nobody writes to it. With `into`, that
+        empty folder is used, and nothing is kept.
         """
 
 
@@ -163,7 +164,8 @@ class FakePackages:
             raise Permanent(f"no package satisfies {', '.join(missing)}")
         return tuple(self.wheels[each] for each in sorted(set(requirements)))
 
-    def environment(self, wheels: Sequence[Wheel]) -> Path:
+    def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """See Packages.environment: the folder is empty."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        return self.root
+        place = into or self.root
+        place.mkdir(parents=True, exist_ok=True)
+        return place

@@ -166,15 +166,14 @@ class Work:
                 )
 
     def collect(self, name: str, files: Mapping[str, Path]) -> dict[str, Path]:
-        """Move outputs out of the bench, by their names; only plain files count."""
+        """Copy outputs out of the bench, by their paths in it; only plain files count."""
         kept = self.workshop.fresh(self.build.id, name)
         found: dict[str, Path] = {}
         for output, path in sorted(files.items()):
             if not stat.S_ISREG(path.lstat().st_mode):
                 raise BuildFailed(f"the output {output} is not a plain file")
-            target = kept / output.replace("/", "_")
-            if target.exists():
-                raise BuildFailed(f"two outputs are called {target.name}")
+            target = kept / output
+            target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target, follow_symlinks=False)
             found[output] = target
         return found

@@ -216,6 +216,24 @@ def test_an_output_behind_a_link_is_refused(builder: Builder, made: Made) -> Non
     assert "not a plain file of this build" in (done.error or "")
 
 
+def test_outputs_are_called_by_their_file_names_where_those_differ(
+    builder: Builder, made: Made, sandbox: FakeSandbox
+) -> None:
+    """Two files of one name keep their folders."""
+
+    def many(job: Job) -> Run:
+        for name in ("a/x.txt", "b/x.txt", "b/y.txt"):
+            path = Path(job.cwd, name)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(name)
+        yield b""
+        return 0
+
+    sandbox.programs = {"many": many}
+    script_service(made, "  - {name: compile, run: [many]}\n", outputs="['**/*.txt']")
+    assert [each.name for each in builder.run().artifacts] == ["a/x.txt", "b/x.txt", "y.txt"]
+
+
 def test_tests_count_and_stop_the_build_when_they_fail(builder: Builder, made: Made) -> None:
     """Counts are kept either way; a red test means no artifact."""
     service(made, extra="  test: [tests-pass]\n")

@@ -158,14 +158,18 @@ def test(work: Work, wheel: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str
         return None
     work.export()
     own = Wheel("service", "0", wheel, digest_file(wheel), "index")
-    packages = Mount(work.packages.environment([own, *read_wheels(rows)]), "/packages")
-    seen = work.sandbox.where(packages)
+    service = work.packages.environment([own], work.workshop.fresh(work.build.id, "service"))
+    mounts = (
+        Mount(service, "/service"),
+        Mount(work.packages.environment(read_wheels(rows)), "/packages"),
+    )
+    seen = [work.sandbox.where(mount) for mount in mounts]
     code, output = work.run(
         "test",
         command,
-        mounts=(packages,),
-        paths=(f"{seen}/bin",),
-        variables={"PYTHONPATH": f"{seen}/site"},
+        mounts=mounts,
+        paths=[f"{each}/bin" for each in seen],
+        variables={"PYTHONPATH": ":".join(f"{each}/site" for each in seen)},
     )
     found = count_tests(output.tail.decode(errors="replace"), code)
     work.log.say("test", tell_tests(found))

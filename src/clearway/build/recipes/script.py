@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,10 @@ def products(work: Work, outputs: dict[str, str]) -> list[dict[str, Any]]:
     """The outputs as artifacts."""
     service, version = work.build.service, work.facts.version
     made = []
+    short = Counter(Path(name).name for name in outputs)
     for name, path in sorted(outputs.items()):
+        called = Path(name).name if short[Path(name).name] == 1 else name
         purl = PackageURL("generic", name=service, version=version, subpath=name).to_string()
-        made.append(Product(Path(path).name, "file", purl, digest_file(Path(path)), path))
+        made.append(Product(called, "file", purl, digest_file(Path(path)), path))
         work.log.say("outputs", f"{made[-1].name} {made[-1].digest}")
     return [product.as_json() for product in made]

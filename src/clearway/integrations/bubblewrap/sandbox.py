@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from functools import cached_property
 from pathlib import Path
 
@@ -27,12 +26,7 @@ from .supervise import supervise
 log = logging.getLogger("clearway.build")
 LAUNCH = Path(__file__).with_name("launch.py")
 _LAUNCH_INSIDE = "/run/launch.py"
-_ETC = {
-    "passwd": "root:x:0:0:root:/:/bin/false\nbuild:x:1000:1000:build:/build/home:/bin/sh\n",
-    "group": "root:x:0:\nbuild:x:1000:\n",
-    "hosts": "127.0.0.1 localhost build\n::1 localhost build\n",
-    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
-}
+ETC = Path(__file__).with_name("etc")  # what a job finds in /etc
 
 
 def interpreter() -> Path:
@@ -111,15 +105,15 @@ class Bubblewrap:
 
     def _seen(self, job: Job) -> list[str]:
         words: list[str] = []
-        for path in ("/nix/store", "/etc/ld.so.cache", "/etc/alternatives"):
-            words += ["--ro-bind-try", path, path]
+        for name in ("/nix/store", "/etc/ld.so.cache", "/etc/alternatives"):
+            words += ["--ro-bind-try", name, name]
         prefix = os.path.realpath(sys.base_prefix)
         if not Path(prefix).is_relative_to("/usr"):
             words += ["--ro-bind", prefix, prefix]
         for folder in self._machine_packages:
             words += ["--tmpfs", folder]
-        for name in _ETC:
-            words += ["--ro-bind", str(self._etc / name), f"/etc/{name}"]
+        for path in sorted(ETC.iterdir()):
+            words += ["--ro-bind", str(path), f"/etc/{path.name}"]
         words += ["--ro-bind", str(LAUNCH), _LAUNCH_INSIDE]
         for mount in job.mounts:
             words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
@@ -134,13 +128,6 @@ class Bubblewrap:
         found = {sysconfig.get_path(kind, "posix_prefix", variables) for kind in ("purelib", "platlib")}
         found |= {"/usr/lib/python3/dist-packages", f"/usr/local/lib/{short}/dist-packages"}
         return sorted(each for each in found if os.path.isdir(each))
-
-    @cached_property
-    def _etc(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="clearway-etc-"))
-        for name, text in _ETC.items():
-            (folder / name).write_text(text)
-        return folder
 
 
 class Plain:

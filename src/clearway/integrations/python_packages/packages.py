@@ -50,8 +50,11 @@ class PythonPackages:
         found = self._installed(wanted) if prefer_installed else None
         return found if found is not None else self._fetched(wanted, write, watch)
 
-    def environment(self, wheels: Sequence[Wheel]) -> Path:
+    def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """See Packages.environment."""
+        if into is not None:
+            _fill(into, wheels)
+            return into
         python = f"{sys.implementation.cache_tag}"
         digest = digest_of([python, sorted(wheel.digest for wheel in wheels)]).removeprefix("sha256:")
         place = self.root / "environments" / digest
@@ -60,10 +63,7 @@ class PythonPackages:
         self.root.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(dir=self.root))
         try:
-            (fresh / "site").mkdir()
-            (fresh / "bin").mkdir()
-            for wheel in wheels:
-                _install(wheel, fresh)
+            _fill(fresh, wheels)
             fresh.chmod(0o755)
             place.parent.mkdir(exist_ok=True)
             try:
@@ -163,6 +163,13 @@ def _explain(said: str) -> None:
         f"the required packages cannot be had as wheels: {text[:300]}",
         todo="Check names and versions; packages that exist only as source are not built here.",
     )
+
+
+def _fill(folder: Path, wheels: Sequence[Wheel]) -> None:
+    (folder / "site").mkdir()
+    (folder / "bin").mkdir()
+    for wheel in wheels:
+        _install(wheel, folder)
 
 
 def _install(wheel: Wheel, folder: Path) -> None:
