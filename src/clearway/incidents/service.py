@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from clearway import access, catalog, deploy, ledger
+from clearway import access, catalog, deploy, ledger, releases
 from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted
 from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
@@ -56,11 +56,14 @@ def open_count(uow: UnitOfWork, service: str, environment: str | None = None) ->
 
 
 def timeline(uow: UnitOfWork, incident_id: str) -> list[TimelineEntry]:
-    """What happened, from the ledger: to the incident and to the deployments that caused and ended it."""
+    """What happened, from the ledger: to the incident, and to the deployments and promotions around it."""
     found = incident(uow, incident_id)
     subjects = [f"incident:{found.id}"]
     related = dict.fromkeys((found.deployment_id, found.restored_by_deployment))
-    subjects += [f"deployment:{deployment}" for deployment in related if deployment]
+    for deployment in filter(None, related):
+        subjects.append(f"deployment:{deployment}")
+        promotion = releases.promotion_of_deployment(uow, deployment)
+        subjects += [f"promotion:{promotion.id}"] if promotion else []
     found_lines = (ledger.entries(uow, subject=subject, limit=TIMELINE).items for subject in subjects)
     lines = [_line(entry) for page in found_lines for entry in page]
     return sorted(lines, key=lambda line: line.index)
@@ -116,6 +119,26 @@ def resolve(uow: UnitOfWork, actor: Actor, incident_id: str, resolution: str) ->
     _record(uow, actor, "incident.resolved", found, said)
     uow.publish(IncidentResolved(found.id, found.service, found.environment))
     return incident(uow, found.id)
+
+
+def link(uow: UnitOfWork, actor: Actor, incident_id: str, deployment_id: str, reason: str) -> Incident:
+    """A person says which deployment caused it. Raises Refused, NotFound, Conflict when one is known."""
+    found = _writable(uow, actor, incident_id)
+    cause = deploy.deployment(uow, deployment_id)
+    if (cause.order.service, cause.order.environment) != (found.service, found.environment):
+        raise Invalid(
+            f"{deployment_id} is of another place", expected=f"{found.service} in {found.environment}"
+        )
+    if found.deployment_id == deployment_id:
+        return found
+    other = store.of_deployment(uow, deployment_id)
+    if found.deployment_id is not None or other is not None:
+        known = f"{found.deployment_id} caused it" if found.deployment_id else f"it caused {other.id}"  # type: ignore[union-attr]
+        raise Conflict(f"incident {found.id} cannot be linked to {deployment_id}: {known}")
+    store.change(uow, found.id, deployment_id=deployment_id, version=cause.order.version)
+    linked = incident(uow, found.id)
+    _record(uow, actor, "incident.linked", linked, reason)
+    return linked
 
 
 def add_action(uow: UnitOfWork, actor: Actor, incident_id: str, text: str, owner: str) -> Action:

@@ -20,6 +20,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from clearway.kernel import Document, Name
 
+Loudness = Literal["info", "success", "warning"]
 State = Literal["waiting", "sent", "failed", "dropped"]
 OWN = "notice."
 ATTEMPTS = 8
@@ -29,6 +30,8 @@ PAUSE_GROWS = 3.0
 # Addresses of these kinds hold no secret unless a user, a password or a telling parameter is in them. In all
 # other kinds (chat services) the address itself is the secret.
 PLAIN_SCHEMES = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos"})
+_BAD = ("fail", "rolled", "going-back", "refused", "rejected", "held", "aborted", "inconclusive")
+_GOOD = ("succeeded", "restored", "resolved", "pass")
 _TELLING = re.compile(r"pass|secret|token|key|auth|sig|cred", re.IGNORECASE)
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -125,7 +128,7 @@ class Message:
     id: str  # the delivery's: the same message again has the same id
     title: str
     body: str
-    type: Literal["info", "success", "warning"]
+    type: Loudness
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,7 @@ class Delivery:
     action: str
     title: str
     body: str
+    type: Loudness
     state: State
     attempts: int
     reason: str  # why the last attempt failed; never holds an address
@@ -233,23 +237,23 @@ def compose(delivery_id: str, fact: Fact) -> Message:
     data = fact.data if isinstance(fact.data, Mapping) else {}
     what = " ".join(str(part) for part in (service, data.get("version")) if part) or fact.subject
     place = f" in {environment}" if environment else ""
+    outcome = str(data.get("outcome") or data.get("verdict") or "")
     title = f"{what}{place}: {fact.action.replace('.', ' ').replace('-', ' ')}"
+    title += f", {outcome}" if outcome else ""
     lines = [
         *([fact.reason] if fact.reason else []),
         f"by {fact.actor} at {fact.at.isoformat(timespec='seconds')}",
         f"{fact.subject}, ledger entry {fact.index}",
     ]
-    return Message(delivery_id, title[:200], "\n".join(lines)[:4000], kind_of(fact.action))
+    return Message(delivery_id, title[:200], "\n".join(lines)[:4000], kind_of(fact.action, outcome))
 
 
-def kind_of(action: str) -> Literal["info", "success", "warning"]:
+def kind_of(action: str, outcome: str = "") -> Loudness:
     """How loud it is."""
-    verb = action.partition(".")[2]
-    if any(word in verb for word in ("fail", "rolled", "going-back", "refused", "rejected", "held")):
+    said = f"{action.partition('.')[2]} {outcome}"
+    if action == "incident.opened" or any(word in said for word in _BAD):
         return "warning"
-    if action == "incident.opened":
-        return "warning"
-    return "success" if any(word in verb for word in ("succeeded", "restored", "resolved")) else "info"
+    return "success" if any(word in said for word in _GOOD) else "info"
 
 
 def pause(attempts: int) -> timedelta | None:

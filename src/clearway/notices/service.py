@@ -29,7 +29,6 @@ from .model import (
     NoticeDocument,
     compose,
     concerns,
-    kind_of,
     pause,
     target_of,
 )
@@ -112,21 +111,20 @@ def _watch_some(database: Database) -> bool:
 def _queue(uow: UnitOfWork, notice: Notice, fact: Fact) -> None:
     delivery_id = f"{notice.name}/{fact.index}"
     message = compose(delivery_id, fact)
-    store.add_delivery(
-        uow,
-        Delivery(
-            delivery_id,
-            notice.name,
-            fact.index,
-            fact.action,
-            message.title,
-            message.body,
-            "waiting",
-            0,
-            "",
-            uow.now(),
-        ),
+    waiting = Delivery(
+        id=delivery_id,
+        notice=notice.name,
+        entry=fact.index,
+        action=fact.action,
+        title=message.title,
+        body=message.body,
+        type=message.type,
+        state="waiting",
+        attempts=0,
+        reason="",
+        created_at=uow.now(),
     )
+    store.add_delivery(uow, waiting)
     _start(uow, delivery_id, 0)
 
 
@@ -154,7 +152,7 @@ def send(database: Database, delivery_id: str) -> dict[str, str]:
         notice = None if found is None else store.one(uow, found.notice)
     if found is None or notice is None:
         return {"outcome": "dropped", "why": "the notice was taken away"}
-    message = Message(found.id, found.title, found.body, kind_of(found.action))
+    message = Message(found.id, found.title, found.body, found.type)
     try:
         database.tool(Sender).send(target_of(notice), message)  # type: ignore[type-abstract]
     except Permanent as error:

@@ -184,6 +184,28 @@ def test_a_person_takes_a_release_back(database: Database, environment: str) -> 
     assert all_of(database)[0].status == "restored"
 
 
+def test_a_person_names_the_cause(database: Database) -> None:
+    """An incident without a cause is linked once, to a deployment of the same place, with who said so."""
+    with database.begin() as uow:
+        cause = deploy.begin(uow, SYSTEM, order("1.2.0", "prod"))
+        elsewhere = deploy.begin(uow, SYSTEM, order("1.2.0", "uat"))
+        found = incidents.declare(uow, ONA, "shop", "prod", "Carts are empty")
+        second = incidents.declare(uow, ONA, "shop", "prod", "Carts are still empty")
+        with pytest.raises(Invalid):
+            incidents.link(uow, ONA, found.id, elsewhere.id, "a guess")
+        with pytest.raises(NotFound):
+            incidents.link(uow, ONA, found.id, "dep_none", "a guess")
+        with pytest.raises(Refused):
+            incidents.link(uow, VERA, found.id, cause.id, "a guess")
+        linked = incidents.link(uow, ONA, found.id, cause.id, "it began with it")
+        assert (linked.deployment_id, linked.version) == (cause.id, "1.2.0")
+        assert incidents.link(uow, ONA, found.id, cause.id, "again") == linked
+        with pytest.raises(Conflict):
+            incidents.link(uow, ONA, second.id, cause.id, "both")
+        actions = [line.action for line in incidents.timeline(uow, found.id)]
+    assert actions == ["deployment.started", "incident.opened", "incident.linked"]
+
+
 def test_gates_read_how_many_are_open(database: Database) -> None:
     """The fact `incidents.open` counts what still has impact at the place."""
     tell(database, going_back())

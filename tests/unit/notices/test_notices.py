@@ -294,6 +294,19 @@ def test_filters(events: list[str], extra: dict[str, Any], seen: Fact, told: boo
     assert concerns(notice, seen) is told
 
 
+def test_the_outcome_is_in_the_title() -> None:
+    """How a deployment ended is what one wants to read first, and how loud the message is."""
+    bad = fact(
+        "deployment.finished", service="shop", version="1.2.0", environment="prod", outcome="rolled-back"
+    )
+    message = compose("n/1", bad)
+    assert message.title == "shop 1.2.0 in prod: deployment finished, rolled-back"
+    assert message.type == "warning"
+    assert compose("n/1", fact("deployment.finished", outcome="succeeded")).type == "success"
+    assert compose("n/1", fact("deployment.judged", verdict="pass")).type == "success"
+    assert compose("n/1", fact("promotion.requested")).type == "info"
+
+
 def test_messages_are_short_and_pauses_grow() -> None:
     """Titles and bodies are cut; pauses grow threefold, and end."""
     long = Fact(1, fact("a.b").at, "ann", "deployment.rolled-back", "deployment:d", "x" * 9999, None)
@@ -302,3 +315,11 @@ def test_messages_are_short_and_pauses_grow() -> None:
     pauses = [pause(attempts) for attempts in range(1, ATTEMPTS + 1)]
     assert [p.total_seconds() for p in pauses[:3] if p] == [5, 15, 45]
     assert pauses[-1] is None
+
+
+def test_the_documented_examples_load() -> None:
+    """The YAML of docs/reference/notices.md is valid, each document of it."""
+    page = (Path(__file__).parents[3] / "docs/reference/notices.md").read_text()
+    examples = page.split("```yaml\n")[1:]
+    loaded = [document.name for example in examples for document in load(example.split("```")[0])]
+    assert loaded == ["production-hook", "on-call-mail", "chat"]
