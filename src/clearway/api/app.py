@@ -15,10 +15,38 @@ from clearway.storage import Database
 from . import problems
 from .guard import Touches
 from .middleware import MAX_BODY, Figures, Surroundings
-from .routes import artifacts, config, events, ledger, people, platform, system
+from .routes import (
+    artifacts,
+    builds,
+    config,
+    deployments,
+    events,
+    incidents,
+    ledger,
+    metrics,
+    people,
+    platform,
+    promotions,
+    releases,
+    system,
+)
 from .routes.events import Tail
 
-ROUTERS = (platform, people, config, artifacts, ledger, events, system)
+ROUTERS = (
+    platform,
+    people,
+    config,
+    builds,
+    artifacts,
+    releases,
+    promotions,
+    deployments,
+    incidents,
+    metrics,
+    ledger,
+    events,
+    system,
+)
 DESCRIPTION = "Release engineering in one program: from a git commit to production, and back."
 
 

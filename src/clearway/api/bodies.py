@@ -87,6 +87,8 @@ class PromotionBody(Body):
     """Where it goes."""
     reason: Reason = ""
     """Why; kept in the ledger."""
+    override_freeze: bool = False
+    """Go in spite of a freeze; takes a permission of its own, and makes the change an emergency."""
 
 
 class DecisionBody(Body):
@@ -125,6 +127,35 @@ class NoteBody(Body):
 
     text: Annotated[str, Field(min_length=1, max_length=10_000)]
     """What happened, or what was found."""
+
+
+class IncidentBody(Body):
+    """A loss of service that a person saw."""
+
+    service: Name
+    """The service."""
+    environment: Name
+    """Where."""
+    summary: Annotated[str, Field(min_length=1, max_length=500)]
+    """What happened, in a line."""
+
+
+class ActionBody(Body):
+    """Something to be done after an incident."""
+
+    text: Annotated[str, Field(min_length=1, max_length=2000)]
+    """What."""
+    owner: Name
+    """Who sees to it."""
+
+
+class LineBody(Body):
+    """Stopping the line, or letting it go on."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    """Why; kept in the ledger."""
+    environment: Name | None = None
+    """Where; everywhere when left out."""
 
 
 class ValueBody(Body):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from clearway import access, catalog, config
+from clearway import access, catalog, config, notices, releases
 from clearway.kernel import Actor, Diff, DocumentError, Invalid, by_kind, load_documents
 from clearway.storage import UnitOfWork
 
@@ -29,8 +29,8 @@ class Room(Protocol):
 
 
 # In the order in which the documents need each other.
-ROOMS: tuple[Any, ...] = (access, catalog, config)
-_PRUNES = (catalog, config)  # what people, values and calendars the files leave out is never deleted
+ROOMS: tuple[Any, ...] = (access, catalog, config, releases, notices)
+_PRUNES = (catalog, config, releases, notices)  # people whom the files leave out are never deleted
 
 
 @dataclass(frozen=True)

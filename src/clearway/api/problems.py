@@ -109,9 +109,16 @@ def of_surprise(error: BaseException, request_id: str) -> Response:
     )
 
 
-def gates_said_no(message: str, gates: Sequence[Any], **members: Any) -> Response:
-    """A promotion that its gates refuse: which ones, why, and what would change their mind."""
-    return problem(409, "A gate said no", message, kind="gate", gates=list(gates), **members)
+def refusal(message: str, gates: Sequence[Any], **members: Any) -> dict[str, Any]:
+    """The problem of a promotion that is refused: which gates, why, and what would change their mind."""
+    return {
+        "type": "urn:clearway:problem:gate",
+        "title": "A gate said no" if gates else "The plan cannot be carried out",
+        "status": 409,
+        "detail": message,
+        "gates": list(gates),
+        **members,
+    }
 
 
 async def on_error(_request: Request, error: Exception) -> Response:

@@ -90,8 +90,10 @@ class Server:
                 if answer.is_error:
                     answer.read()
                     raise problem_of(answer)
+                named = False  # an event of a name of its own tells of the stream, not of its subject
                 for line in answer.iter_lines():
-                    if line.startswith("data:"):
+                    named = (named and bool(line)) or line.startswith("event:")
+                    if line.startswith("data:") and not named:
                         yield line[5:].removeprefix(" ")
         except self._httpx.HTTPError as error:
             raise self._unreachable(error) from None

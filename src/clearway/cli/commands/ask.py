@@ -58,11 +58,14 @@ def status(
 
 
 def _cell(cell: Any) -> str:
-    if not cell or not cell.get("version"):
+    if not cell:
         return ""
-    note = cell.get("promotion") or cell.get("state") or ""
-    state = note.get("state", "") if isinstance(note, dict) else note
-    return f"{cell['version']} {state}".strip()
+    text = str(cell.get("version") or "")
+    if cell.get("health") not in (None, "healthy", "ok"):
+        text += f" ({cell['health']})"
+    if moving := cell.get("moving"):
+        text += f" <- {moving['version']} {moving['state']}"
+    return text.strip()
 
 
 def _print_one(context: Context, kind: str, found: Any) -> None:
@@ -96,7 +99,9 @@ def notes(
     version: Annotated[str, typer.Argument(help="The release's version.")],
 ) -> None:
     """Release notes: the changes that a release brings, as a set difference of commits."""
-    found = context.server.get(f"/v1/releases/{service}/{version}/notes")
+    from urllib.parse import quote
+
+    found = context.server.get(f"/v1/releases/{service}/{quote(version)}/notes")
     context.show(found, lambda: context.say(found["markdown"].rstrip()))
 
 
@@ -104,17 +109,22 @@ def metrics(
     context: Context,
     service: Annotated[str | None, typer.Option(help="One service only.")] = None,
     environment: Annotated[str | None, typer.Option(help="One environment only. [production]")] = None,
-    days: Annotated[int, typer.Option(help="How far back.", min=1, max=3650)] = 30,
+    days: Annotated[int | None, typer.Option(help="How far back. [30]", min=1, max=3650)] = None,
 ) -> None:
     """The five DORA figures, each with the deployments and incidents behind it (--json)."""
     found = context.server.get("/v1/metrics/dora", service=service, environment=environment, days=days)
-    figures = found.get("figures", found)
     rows = [
-        (name.replace("_", " "), each.get("text") or each.get("value"))
-        for name, each in figures.items()
-        if isinstance(each, dict)
+        (
+            f"{report['service']} in {report['environment']}",
+            name.replace("-", " "),
+            figure["text"],
+            figure["count"],
+        )
+        for report in found.get("reports", [found])
+        for name, figure in report["figures"].items()
     ]
-    context.show(found, lambda: context.table(("figure", "value"), rows, "nothing was deployed"))
+    headings = ("service", "figure", "value", "counted")
+    context.show(found, lambda: context.table(headings, rows, "nothing was deployed to production yet"))
 
 
 def verify(
@@ -212,9 +222,9 @@ def note(
 def resolve(
     context: Context,
     incident: Incident,
-    reason: Annotated[str, typer.Option("--reason", "-m", help="What ended it; kept in the ledger.")] = "",
+    reason: Annotated[str, typer.Option("--reason", "-m", help="What was found; kept in the ledger.")],
 ) -> None:
-    """Say that it is over."""
+    """Close it, and say what was found."""
     _show_incident(context, context.server.post(f"/v1/incidents/{incident}/resolve", {"reason": reason}))
 
 

@@ -1,0 +1,131 @@
+"""Builds, and their logs while they grow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from clearway import build
+from clearway.api.ask import Answer, Ask, Asked
+from clearway.api.bodies import BuildBody, ReasonBody
+from clearway.api.guard import Guarded, needs
+from clearway.api.paging import Cursor, Limit, read_page
+from clearway.api.shown import shown
+from clearway.storage import UnitOfWork
+
+router = APIRouter(prefix="/v1/builds", route_class=Guarded, tags=["builds"])
+
+LOOK_EVERY_S = 0.25
+BEAT_EVERY = 60  # looks without news
+_HIDDEN = ("log_path",)  # where the server keeps its files is nobody's business
+
+
+def show(found: build.Build) -> object:
+    """A build as the API shows it."""
+    return shown(found, without=_HIDDEN)
+
+
+@router.post("", status_code=202, **needs("build:run"))
+def request(ask: Asked, body: BuildBody) -> Response:
+    """Queue a build of a branch, tag or commit."""
+
+    def act(uow: UnitOfWork) -> Answer:
+        made = build.request(uow, ask.actor, body.service, body.ref, twice=body.twice)
+        return Answer(show(made), 202, f"/v1/builds/{made.id}")
+
+    return ask.write(act)
+
+
+@router.get("", **needs("build:read"))
+def builds(
+    ask: Asked,
+    service: Annotated[str | None, Query(max_length=100)] = None,
+    status: Annotated[str | None, Query(max_length=20)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Builds, newest first."""
+    return read_page(
+        ask,
+        lambda uow: build.list(uow, service=service, status=status, after=cursor, limit=limit),
+        show=show,
+    )
+
+
+@router.get("/{build_id}", **needs("build:read"))
+def one(ask: Asked, build_id: str) -> Response:
+    """One build."""
+    return ask.read(lambda uow: show(build.get(uow, build_id)))
+
+
+@router.post("/{build_id}/cancel", **needs("build:run"))
+def cancel(ask: Asked, build_id: str, body: ReasonBody) -> Response:
+    """Stop a build: at once while it waits, within a second while it runs."""
+    return ask.write(lambda uow: show(build.cancel(uow, ask.actor, build_id, body.reason)))
+
+
+@router.get("/{build_id}/log", **needs("build:read"))
+def log(
+    ask: Asked,
+    build_id: str,
+    offset: Annotated[int, Query(ge=0, description="In bytes: where to go on.")] = 0,
+) -> Response:
+    """The log as text; with `Accept: text/event-stream` line by line until the build has ended."""
+    if "text/event-stream" in ask.request.headers.get("accept", ""):
+        with ask.database.read() as uow:
+            build.get(uow, build_id)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(
+            _follow(ask, build_id, offset), media_type="text/event-stream", headers=headers
+        )
+    parts = list(_parts(ask, build_id, offset))
+    last = parts[-1]
+    headers = {
+        "Cache-Control": "no-store",
+        "Clearway-Log-Offset": str(last.offset),
+        "Clearway-Log-Complete": "yes" if last.complete else "no",
+    }
+    return PlainTextResponse("".join(part.text for part in parts), headers=headers)
+
+
+def _parts(ask: Ask, build_id: str, offset: int) -> Iterator[build.LogPart]:
+    while True:
+        with ask.database.read() as uow:
+            part = build.log(uow, build_id, offset)
+        yield part
+        if part.complete or not part.text:
+            return
+        offset = part.offset
+
+
+async def _follow(ask: Ask, build_id: str, offset: int) -> AsyncIterator[str]:
+    def look(start: int) -> build.LogPart:
+        with ask.database.read() as uow:
+            return build.log(uow, build_id, start)
+
+    def ending() -> str:
+        with ask.database.read() as uow:
+            found = build.get(uow, build_id)
+        return json.dumps({"status": found.status, "error": found.error})
+
+    quiet = 0
+    while True:
+        part = await run_in_threadpool(look, offset)
+        offset = part.offset
+        if part.text:
+            lines = "".join(f"data: {line}\n" for line in part.text.splitlines())
+            yield f"id: {offset}\n{lines}\n"
+            quiet = 0
+        if part.complete:
+            yield f"event: end\ndata: {await run_in_threadpool(ending)}\n\n"
+            return
+        quiet += 1
+        if quiet % BEAT_EVERY == 0:
+            yield ": still here\n\n"
+        await asyncio.sleep(LOOK_EVERY_S)

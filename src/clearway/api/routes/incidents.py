@@ -1,0 +1,120 @@
+"""Incidents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from clearway import access, incidents
+from clearway.api.ask import Answer, Ask, Asked
+from clearway.api.bodies import ActionBody, IncidentBody, NoteBody, ReasonBody
+from clearway.api.guard import Guarded, needs
+from clearway.api.paging import Cursor, Limit, read_page
+from clearway.api.places import only_readable
+from clearway.api.shown import shown
+from clearway.storage import UnitOfWork
+
+router = APIRouter(prefix="/v1/incidents", route_class=Guarded, tags=["incidents"])
+
+
+@router.get("", **needs("incident:read"))
+def every(
+    ask: Asked,
+    service: Annotated[str | None, Query(max_length=100)] = None,
+    environment: Annotated[str | None, Query(max_length=100)] = None,
+    lasting: Annotated[bool, Query(description="Only those that nobody has resolved.")] = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Incidents, newest first."""
+
+    def look(uow: UnitOfWork) -> Any:
+        page = incidents.incidents(
+            uow, service=service, environment=environment, lasting=lasting, after=cursor, limit=limit
+        )
+        return only_readable(uow, ask.actor, "incident:read", page, lambda each: each.environment)
+
+    return read_page(ask, look)
+
+
+@router.post("", status_code=201, **needs("incident:write"))
+def declare(ask: Asked, body: IncidentBody) -> Response:
+    """Declare a loss of service that no deployment told of."""
+
+    def act(uow: UnitOfWork) -> Answer:
+        made = incidents.declare(uow, ask.actor, body.service, body.environment, body.summary)
+        return Answer(_shown(uow, ask, made.id), 201, f"/v1/incidents/{made.id}")
+
+    return ask.write(act)
+
+
+@router.get("/{incident_id}", **needs("incident:read"))
+def one(ask: Asked, incident_id: str) -> Response:
+    """One incident with its timeline, from the ledger."""
+    return ask.read(lambda uow: _shown(uow, ask, incident_id))
+
+
+def _shown(uow: UnitOfWork, ask: Ask, incident_id: str) -> dict[str, Any]:
+    found = incidents.incident(uow, incident_id)
+    access.require(uow, ask.actor, "incident:read", service=found.service, environment=found.environment)
+    return {**shown(found), "timeline": shown(incidents.timeline(uow, incident_id))}
+
+
+@router.post("/{incident_id}/acknowledge", **needs("incident:write"))
+def acknowledge(ask: Asked, incident_id: str, body: ReasonBody) -> Response:
+    """Look after it."""
+
+    def act(uow: UnitOfWork) -> dict[str, Any]:
+        incidents.acknowledge(uow, ask.actor, incident_id, body.reason)
+        return _shown(uow, ask, incident_id)
+
+    return ask.write(act, current=lambda uow: _shown(uow, ask, incident_id))
+
+
+@router.post("/{incident_id}/note", **needs("incident:write"))
+def note(ask: Asked, incident_id: str, body: NoteBody) -> Response:
+    """Add a line to the timeline."""
+
+    def act(uow: UnitOfWork) -> dict[str, Any]:
+        incidents.note(uow, ask.actor, incident_id, body.text)
+        return _shown(uow, ask, incident_id)
+
+    return ask.write(act)
+
+
+@router.post("/{incident_id}/restore", **needs("incident:write"))
+def restore(ask: Asked, incident_id: str, body: ReasonBody) -> Response:
+    """Say that the impact has ended, where no deployment could tell."""
+
+    def act(uow: UnitOfWork) -> dict[str, Any]:
+        incidents.restore(uow, ask.actor, incident_id, body.reason)
+        return _shown(uow, ask, incident_id)
+
+    return ask.write(act, current=lambda uow: _shown(uow, ask, incident_id))
+
+
+@router.post("/{incident_id}/resolve", **needs("incident:write"))
+def resolve(ask: Asked, incident_id: str, body: ReasonBody) -> Response:
+    """Close it, and say what was found."""
+
+    def act(uow: UnitOfWork) -> dict[str, Any]:
+        incidents.resolve(uow, ask.actor, incident_id, body.reason)
+        return _shown(uow, ask, incident_id)
+
+    return ask.write(act, current=lambda uow: _shown(uow, ask, incident_id))
+
+
+@router.post("/{incident_id}/actions", status_code=201, **needs("incident:write"))
+def add_action(ask: Asked, incident_id: str, body: ActionBody) -> Response:
+    """Something to be done, so that it does not happen again."""
+    return ask.write(
+        lambda uow: incidents.add_action(uow, ask.actor, incident_id, body.text, body.owner), status=201
+    )
+
+
+@router.post("/{incident_id}/actions/{action_id}/finish", **needs("incident:write"))
+def finish_action(ask: Asked, incident_id: str, action_id: str) -> Response:
+    """It was done."""
+    return ask.write(lambda uow: incidents.finish_action(uow, ask.actor, incident_id, action_id))

@@ -1,0 +1,83 @@
+"""Releases, their notes, traces, and what runs where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from clearway import releases
+from clearway.api.ask import Answer, Asked
+from clearway.api.bodies import ReleaseBody
+from clearway.api.guard import Guarded, needs
+from clearway.api.paging import Cursor, Limit, read_page
+from clearway.api.places import readable
+from clearway.api.shown import shown
+from clearway.storage import UnitOfWork
+
+router = APIRouter(prefix="/v1", route_class=Guarded, tags=["releases"])
+
+
+@router.post("/releases", status_code=201, **needs("release:create"))
+def create(ask: Asked, body: ReleaseBody) -> Response:
+    """The release of a build; the same content again is the same release."""
+
+    def act(uow: UnitOfWork) -> Answer:
+        made = releases.create(uow, ask.actor, body.service, build_id=body.build_id, version=body.version)
+        return Answer(shown(made), 201, f"/v1/releases/{made.service}/{made.version}")
+
+    return ask.write(act)
+
+
+@router.get("/releases", **needs("release:read"))
+def every(
+    ask: Asked,
+    service: Annotated[str | None, Query(max_length=100)] = None,
+    version: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Releases, newest first."""
+    return read_page(
+        ask,
+        lambda uow: releases.releases(uow, service=service, version=version, after=cursor, limit=limit),
+    )
+
+
+@router.get("/releases/{service}/{version}", **needs("release:read"))
+def one(ask: Asked, service: str, version: str) -> Response:
+    """One release."""
+    return ask.read(lambda uow: releases.release(uow, service, version))
+
+
+@router.get("/releases/{service}/{version}/notes", **needs("release:read"))
+def notes(ask: Asked, service: str, version: str) -> Response:
+    """What the release brings: as Markdown and as data."""
+
+    def look(uow: UnitOfWork) -> dict[str, Any]:
+        found = releases.notes(uow, service, version)
+        return {**found.to_json(), "markdown": found.markdown}
+
+    return ask.read(look)
+
+
+@router.get("/trace/{subject:path}", **needs("release:read"))
+def trace(ask: Asked, subject: str) -> Response:
+    """From an instance, deployment, digest, version or commit back to who wrote, approved and proved it."""
+    return ask.read(lambda uow: releases.trace(uow, subject))
+
+
+@router.get("/overview", **needs("deployment:read"))
+def overview(ask: Asked) -> Response:
+    """What runs where, what moves there, and how the last promotion ended."""
+
+    def look(uow: UnitOfWork) -> dict[str, Any]:
+        found = releases.overview(uow).to_json()
+        may = readable(uow, ask.actor, "deployment:read")
+        found["environments"] = [name for name in found["environments"] if may(name)]
+        for row in found["services"]:
+            row["environments"] = {name: cell for name, cell in row["environments"].items() if may(name)}
+        return found
+
+    return ask.read(look)
