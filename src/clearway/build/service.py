@@ -69,6 +69,7 @@ def list_(
     uow: UnitOfWork,
     *,
     service: str | None = None,
+    version: str | None = None,
     status: str | None = None,
     after: str | None = None,
     limit: int = 50,
@@ -77,7 +78,8 @@ def list_(
     if not 1 <= limit <= 1000:
         raise Invalid(f"a page of {limit} builds", expected="1 to 1000")
     cursor = str(decode_cursor(after)) if after else None
-    found = store.page(uow, service, status, cursor, limit + 1)
+    given = {"service": service, "version": version, "status": status}
+    found = store.page(uow, {name: value for name, value in given.items() if value}, cursor, limit + 1)
     more = encode_cursor(found[limit - 1].id) if len(found) > limit else None
     return Page(found[:limit], more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -78,15 +79,11 @@ def cancel_asked(uow: UnitOfWork, build_id: str) -> str | None:
     return uow.connection.execute(query).scalar()
 
 
-def page(
-    uow: UnitOfWork, service: str | None, status: str | None, after: str | None, limit: int
-) -> list[Build]:
-    """Builds, newest first."""
+def page(uow: UnitOfWork, where: Mapping[str, str], after: str | None, limit: int) -> list[Build]:
+    """Builds whose columns have these values, newest first."""
     query = sa.select(build_table).order_by(build_table.c.id.desc()).limit(limit)
-    if service is not None:
-        query = query.where(build_table.c.service == service)
-    if status is not None:
-        query = query.where(build_table.c.status == status)
+    for name, value in where.items():
+        query = query.where(build_table.c[name] == value)
     if after is not None:
         query = query.where(build_table.c.id < after)
     return [read_build(row) for row in uow.connection.execute(query)]

@@ -176,3 +176,40 @@ def test_wheels_are_fetched_with_all_they_need(
     assert [(wheel.name, wheel.origin) for wheel in wheels] == [("jinja2", "index"), ("markupsafe", "index")]
     with pytest.raises(Permanent, match="no-such"):
         provide(house, "no-such-thing-here", prefer_installed=False)
+
+
+def hostile_wheel(place: Path, member: str, entry_points: str = "") -> Wheel:
+    info = "evil-1.0.dist-info"
+    files = {
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": entry_points,
+        member: "owned",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
+    path = place / "evil-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return Wheel("evil", "1.0", path, sha256(path.read_bytes()), "index")
+
+
+@pytest.mark.parametrize(
+    ("member", "entry_points"),
+    [
+        ("../../../escaped", ""),
+        ("evil-1.0.data/scripts/../../../escaped", ""),
+        ("evil-1.0.data/data/../../escaped", ""),
+        ("{root}/escaped", ""),
+        ("evil.py", "[console_scripts]\n../../escaped = evil:main\n"),
+    ],
+)
+def test_a_wheel_cannot_write_outside(
+    house: PythonPackages, tmp_path: Path, member: str, entry_points: str
+) -> None:
+    """The service's own wheel is its author's word too, and it is unpacked by us."""
+    into = tmp_path / "a/b/c"
+    into.mkdir(parents=True)
+    with pytest.raises(Permanent, match="cannot be installed"):
+        house.environment([hostile_wheel(tmp_path, member.format(root=tmp_path), entry_points)], into)
+    assert not [path for path in tmp_path.rglob("*") if path.name == "escaped"]

@@ -132,7 +132,8 @@ def test_a_build_that_succeeds(builder: Builder, made: Made) -> None:
             assert stream.read() == b"TEXT MAKE-IT"
         assert len(artifacts.verify_stored(uow, done.artifacts[0].digest)) == 3
         assert artifacts.list(uow, build_id=done.id).items == list(done.artifacts)
-        assert build.list(uow, service="shop").items == [done]
+        assert build.list(uow, service="shop", version="1.4.0", status="succeeded").items == [done]
+        assert build.list(uow, version="1.4.1").items == []
     assert actions(builder) == ["build.requested", "artifact.stored", "build.succeeded"]
     assert os.listdir(builder.workshop.root / done.id) == ["log.txt"]
     assert "compile 2 | working" in builder.log(done.id)

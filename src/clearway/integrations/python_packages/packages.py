@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from installer import install
 from installer.destinations import SchemeDictionaryDestination
+from installer.exceptions import InstallerError
 from installer.sources import WheelFile
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -180,8 +182,13 @@ def _install(wheel: Wheel, folder: Path) -> None:
         "headers": str(folder / "include"),
         "data": str(folder / "data"),
     }
+    # Compiling runs in this process. Only what Clearway itself was installed from is worth that trust.
+    levels = (0,) if wheel.origin == "installed" else ()
     destination = SchemeDictionaryDestination(
-        scheme, interpreter="/usr/bin/env python", script_kind="posix", bytecode_optimization_levels=(0,)
+        scheme, interpreter="/usr/bin/env python", script_kind="posix", bytecode_optimization_levels=levels
     )
-    with WheelFile.open(wheel.path) as source:
-        install(source=source, destination=destination, additional_metadata={"INSTALLER": b"clearway"})
+    try:
+        with WheelFile.open(wheel.path) as source:
+            install(source=source, destination=destination, additional_metadata={"INSTALLER": b"clearway"})
+    except (ValueError, InstallerError, zipfile.BadZipFile, KeyError) as error:
+        raise Permanent(f"{wheel.path.name} cannot be installed: {error}") from error
