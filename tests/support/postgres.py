@@ -32,15 +32,20 @@ def _server() -> Any:
 
 def make_postgres(clock: Any = None, tools: Mapping[type[Any], Any] | None = None) -> Database:
     """A new, empty database with every room's tables; its clock stands still unless another is given."""
+    database = empty_postgres(clock, tools)
     load_tables()
+    metadata.create_all(database.engine)
+    return database
+
+
+def empty_postgres(clock: Any = None, tools: Mapping[type[Any], Any] | None = None) -> Database:
+    """A new database without any table."""
     name = f"test_{uuid4().hex}"
     admin = sa.create_engine(_url("postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"create database {name}")
     admin.dispose()
-    database = Database(_url(name), clock or FixedClock(), tools)
-    metadata.create_all(database.engine)
-    return database
+    return Database(_url(name), clock or FixedClock(), tools)
 
 
 def _url(name: str) -> str:

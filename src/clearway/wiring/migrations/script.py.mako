@@ -1,4 +1,4 @@
-"""${message}"""
+"""${message}. There is no way down: `pre` migrations suit the code before them, and backups do the rest."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,6 +13,3 @@ depends_on = None
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}
 
-
-def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
