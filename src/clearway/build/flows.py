@@ -306,6 +306,12 @@ def _finish(database: Database, build_id: str, ended: Mapping[str, Any]) -> str:
             if attempt + 1 == _FINISH_TRIES:
                 raise
             time.sleep(min(15.0, 0.5 * 2**attempt))
+        except (ClearwayError, OSError, ValueError) as error:
+            if ended["status"] != "succeeded":
+                raise
+            # Made, but not to be recorded: a clear end is better than a build that seems to run for ever.
+            log.exception("build %s cannot be recorded", build_id)
+            return _finish(database, build_id, {"status": "failed", "error": f"not recorded: {error}"})
     raise AssertionError("unreachable")
 
 

@@ -68,7 +68,12 @@ class Work:
         return read_definition(self.repo, self.facts.commit, self.facts.path, self.build.service)
 
     def watch(self) -> None:
-        """Raises Cancelled once somebody asked for it."""
+        """Raises Cancelled once somebody asked for it, BuildFailed when the disk is nearly full."""
+        if self.workshop.crowded():
+            raise BuildFailed(
+                "the build was stopped: the disk that holds the builds is nearly full",
+                todo="Free some space, then build again.",
+            )
         with self.database.read() as uow:
             asked = store.cancel_asked(uow, self.build.id)
         if asked:

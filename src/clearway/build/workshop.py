@@ -19,6 +19,11 @@ class Workshop:
     root: Path
     limits: Limits = field(default_factory=Limits)
     log_bytes: int = LOG_BYTES
+    reserve_bytes: int = 256 << 20  # left free on the disk: a build stops before it takes everybody's
+
+    def crowded(self) -> bool:
+        """Whether the disk has less room than the reserve."""
+        return shutil.disk_usage(self.root).free < self.reserve_bytes
 
     def log_path(self, build_id: str) -> Path:
         """The log's file."""

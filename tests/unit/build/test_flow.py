@@ -278,6 +278,31 @@ def test_a_full_disk_fails_the_build_and_stores_nothing(
     assert builder.run().status == "succeeded"
 
 
+def test_a_build_stops_before_the_disk_is_full(builder: Builder, made: Made) -> None:
+    """The database and the artifacts live there too."""
+    service(made, "hang")
+    builder.database.tools[build.Workshop] = replace(builder.workshop, reserve_bytes=1 << 62)
+    done = builder.run()
+    assert done.status == "failed"
+    assert "disk that holds the builds is nearly full" in (done.error or "")
+
+
+def test_a_build_that_cannot_be_recorded_ends_as_failed(builder: Builder, made: Made) -> None:
+    """Its statements are gone between signing and recording: no artifact, and a clear end."""
+    service(made)
+    build_id, steps = builder.request(), Steps()
+    steps.die_after = 8
+    with pytest.raises(Killed):
+        run_build(builder.database, steps, build_id)
+    assert steps.ran[-1] == "store"
+    builder.workshop.place(build_id, "evidence.jsonl").unlink()
+    run_build(builder.database, steps.again(), build_id)
+    done = builder.get(build_id)
+    assert (done.status, done.artifacts) == ("failed", ())
+    assert "not recorded" in (done.error or "")
+    assert actions(builder) == ["build.requested", "build.failed"]
+
+
 def test_a_log_that_cannot_be_written_fails_the_build(builder: Builder, made: Made) -> None:
     """The disk of the builds is full: said, not hung."""
     service(made)
