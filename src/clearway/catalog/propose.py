@@ -21,7 +21,8 @@ from .definition import FILE_NAME, load_definition
 
 DEFAULT_SCHEMA = "http://127.0.0.1:8800/v1/schema/clearway.json"  # where `clearway up` publishes it
 MAX_FILES = 20_000
-MAX_TEXT = 400_000  # a longer file tells nothing that the first part did not
+MAX_TEXT = 200_000  # a longer file tells nothing that the first part did not
+MAX_TOTAL = 5_000_000
 
 _MANIFESTS = (
     "pyproject.toml",
@@ -80,7 +81,7 @@ def propose(files: Mapping[str, str], *, folder: str = "service", schema: str = 
     """
     if len(files) > MAX_FILES:
         raise Invalid(f"{len(files)} files", expected=f"at most {MAX_FILES}; name a folder of the repository")
-    known = {path: text[:MAX_TEXT] for path, text in files.items()}
+    known = _bounded(files)
     recipes = [name for name, there in _recognised(known).items() if there]
     if not recipes:
         raise Invalid(
@@ -101,6 +102,16 @@ def propose(files: Mapping[str, str], *, folder: str = "service", schema: str = 
     text = _write(draft, schema)
     load_definition(text)
     return Proposal(draft.service, draft.recipe, text, tuple(draft.why + draft.missing))
+
+
+def _bounded(files: Mapping[str, str]) -> dict[str, str]:
+    """The files, those near the top first, without more text than is worth looking at."""
+    known: dict[str, str] = {}
+    left = MAX_TOTAL
+    for path in sorted(files, key=lambda each: (each.count("/"), each)):
+        known[path] = files[path][: min(MAX_TEXT, left)]
+        left -= len(known[path])
+    return known
 
 
 def _recognised(files: Mapping[str, str]) -> dict[str, bool]:
@@ -160,14 +171,14 @@ def _python_manifest(files: Mapping[str, str]) -> tuple[str, str, dict[str, str]
             return name, requires, _script_lines(lines), "setup.cfg"
     text = files.get("setup.py", "")
     name = _first(r"\bname\s*=\s*[\"']([^\"']+)", text)
-    block = _first(r"console_scripts[\"']?\s*[:=]\s*\[([^\]]*)\]", text)
+    block = _first(r"console_scripts[\"']?\s*[:=]\s*\[([^][]*)\]", text)
     requires = _first(r"python_requires\s*=\s*[\"']([^\"']+)", text)
     source = "setup.py" if text else "pyproject.toml"
     return name, requires, _script_lines(block.replace('"', "\n").replace("'", "\n")), source
 
 
 def _script_lines(text: str) -> dict[str, str]:
-    found = re.findall(r"^\s*([\w.-]+)\s*=\s*([\w.]+:[\w.]+)", text, re.MULTILINE)
+    found = re.findall(r"^[ \t]*([\w.-]+)[ \t]*=[ \t]*([\w.]+:[\w.]+)", text, re.MULTILINE)
     return dict(found)
 
 
@@ -243,12 +254,9 @@ def _node(files: Mapping[str, str], folder: str) -> _Draft:
 
 def _maven(files: Mapping[str, str], folder: str) -> _Draft:
     # Only names are wanted; an XML parser would also take what entities expand to.
-    own = re.sub(
-        r"<(parent|dependencies|build|profiles|dependencyManagement)>.*?</\1>",
-        "",
-        files["pom.xml"],
-        flags=re.S,
-    )
+    own = files["pom.xml"]
+    for tag in ("parent", "dependencies", "build", "profiles", "dependencyManagement"):
+        own = _without(own, f"<{tag}>", f"</{tag}>")
     name = _first(r"<artifactId>\s*([\w.-]+)\s*</artifactId>", own)
     draft = _Draft(_slug(name or folder), "script")
     draft.why.append(
@@ -281,7 +289,7 @@ def _containerfile(files: Mapping[str, str], folder: str) -> _Draft:
     draft.missing.append("images cannot be built yet; `recipe: script` builds what commands can build")
     if file != "Containerfile":
         draft.build["file"] = file
-    words = _first(r"^\s*CMD\s+(\[.*\])\s*$", files[file], re.MULTILINE)
+    words = _first(r"^[ \t]*CMD[ \t]+(\[.*\])[ \t]*$", files[file], re.MULTILINE)
     try:
         command = json.loads(words) if words else []
     except ValueError:
@@ -296,7 +304,7 @@ def _containerfile(files: Mapping[str, str], folder: str) -> _Draft:
 
 def _make(files: Mapping[str, str], folder: str) -> _Draft:
     file = next(name for name in ("GNUmakefile", "makefile", "Makefile") if name in files)
-    targets = re.findall(r"^([A-Za-z][\w.-]*)\s*:(?!=)", files[file], re.MULTILINE)
+    targets = re.findall(r"^([A-Za-z][\w.-]*)[ \t]*:(?!=)", files[file], re.MULTILINE)
     draft = _Draft(_slug(folder), "make")
     draft.why.append(f"make: {file} has the targets {', '.join(dict.fromkeys(targets)) or 'none'}")
     if "all" not in targets and targets:
@@ -344,6 +352,18 @@ def _write(draft: _Draft, schema: str) -> str:
         lines += ["process:", *(f"  {key}: {_flow(value)}" for key, value in draft.process.items())]
     lines += [f"# {' '.join(text.split())}" for text in draft.missing]
     return "\n".join(lines) + "\n"
+
+
+def _without(text: str, opening: str, closing: str) -> str:
+    """The text without what stands between the words, in one pass."""
+    kept, position = [], 0
+    while (start := text.find(opening, position)) >= 0:
+        kept.append(text[position:start])
+        end = text.find(closing, start)
+        if end < 0:
+            return "".join(kept)
+        position = end + len(closing)
+    return "".join([*kept, text[position:]])
 
 
 def _flow(value: Any) -> str:

@@ -28,13 +28,14 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from .clock import format_duration, parse_duration
 from .errors import ClearwayError, Invalid
-from .yamltree import Mark, Path, Problem, Tree, YamlFlaw, parse
+from .yamltree import MAX_BYTES, Mark, Path, Problem, Tree, YamlFlaw, parse
 
 Model = TypeVar("Model", bound=BaseModel)
 
 MAX_PROBLEMS = 20  # more than this is one mistake seen many times
 
-_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# Bounded, and stopping at the next variable: an unclosed one must not make each of its neighbours look far.
+_VARIABLE = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]{0,99})(?::-([^}$]{0,1000}))?\}")
 _NAME = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 
 _EXPECTED = {
@@ -343,6 +344,12 @@ def _substitute(tree: Tree, variables: Mapping[str, str]) -> list[Problem]:
             for name, default in ((found[1], found[2]) for found in _VARIABLE.finditer(value))
             if name and name not in variables and default is None
         ]
+        grown = sum(len(variables.get(found[1] or "", "")) for found in _VARIABLE.finditer(value))
+        if grown > MAX_BYTES:
+            problems.append(
+                Problem(mark, f"`{_dotted(path)}`: {grown} characters from variables", "less", path)
+            )
+            continue
         problems += [
             Problem(mark, f"`{_dotted(path)}`: the variable {name} is not set", f"--set {name}=VALUE", path)
             for name in missing

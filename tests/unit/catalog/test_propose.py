@@ -206,6 +206,32 @@ def test_what_cannot_be_understood_is_one_clear_error(files: dict[str, str], sai
     assert caught.value.expected
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pom.xml", "<parent>" * 100_000),
+        ("pom.xml", "<parent></parent>" * 50_000),
+        ("setup.py", "console_scripts=[" * 50_000),
+        ("setup.py", "\n" * 500_000),
+        ("setup.cfg", "[metadata]\nname = x\n[options.entry_points]\nconsole_scripts =\n" + "  \n" * 200_000),
+        ("Dockerfile", "\n" * 500_000 + "CMD [" * 50_000),
+        ("Makefile", "a\n" * 200_000),
+        ("package.json", '{"main": "' + "a" * 100_000 + '"}'),
+        ("pyproject.toml", "[project]\nname = '" + "a-" * 90_000 + "'"),
+    ],
+)
+def test_a_strangers_files_cannot_keep_it_busy(name: str, text: str) -> None:
+    """Reading is linear in what is read, and what is read is bounded; only the test's time-out could tell."""
+    sources = {f"src/x{number}.py": "environ " * 25_000 + "'PORT" * 20_000 for number in range(30)}
+    try:
+        proposal = propose({name: text, **sources})
+    except ClearwayError as error:
+        assert error.expected  # noqa: PT017
+    else:
+        assert load_definition(proposal.text).service == proposal.service
+
+
 def test_only_what_tells_something_is_read() -> None:
     """The command line reads sources and manifests, and no more than the names of everything else."""
     assert reads("a/b.py")

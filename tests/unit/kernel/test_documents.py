@@ -87,6 +87,7 @@ def test_a_good_document_becomes_its_model() -> None:
         ("name: shop\nhealth: /\n", "2:9", "expected a mapping of keys"),
         ("name: Shop!\n", "1:7", "cannot be a name"),
         ("name: shop\nhealth: {path: /, timeout: 5 minutes}\n", "2:28", "a number and a unit"),
+        ("name: shop\nhealth: {path: /, timeout: '" + "1" * 100_000 + "'}\n", "2:28", "a number and a unit"),
         ("name: shop\nkind: Thin\n", "2:7", "did you mean `Thing`?"),
         ("- a\n", "1:1", "expected a mapping of keys"),
         ("", "1:1", "the file is empty"),
@@ -237,6 +238,18 @@ def test_a_missing_variable_is_named() -> None:
     """A variable that nobody gave and that has no default is an error with its line."""
     with pytest.raises(DocumentError, match=r"f:2:7: `text`: the variable HOST is not set.*--set HOST=VALUE"):
         load_documents("kind: Other\ntext: ${HOST}\n", "f", by_kind(KINDS), {})
+
+
+@pytest.mark.parametrize("text", ["${A:-" * 150_000, "${A" * 250_000, "${A}" * 200_000])
+def test_variables_cannot_make_reading_slow_or_large(text: str) -> None:
+    """Half-open variables end quickly, and a file cannot grow without bounds by what is put into it."""
+    source = f"kind: Other\ntext: '{text}'\n"
+    try:
+        ((document, _),) = load_documents(source, "f", by_kind(KINDS), {"A": "x" * 1000})
+    except DocumentError as error:
+        assert "200000000 characters from variables" in str(error)  # noqa: PT017
+    else:
+        assert document == Other(kind="Other", text=text)
 
 
 def test_without_variables_dollars_are_left_alone() -> None:
