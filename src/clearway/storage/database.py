@@ -148,6 +148,10 @@ def _translate_locks() -> Iterator[None]:
         text = str(error.orig).lower()
         if "locked" in text or "busy" in text:
             raise Retry("the database is locked by another process", todo="Try again in a moment.") from error
+        if "deadlock detected" in text or "could not serialize" in text:
+            raise Retry(
+                "another transaction was in the way; nothing was changed", todo="Try again at once."
+            ) from error
         if "disk is full" in text or "disk full" in text:
             raise Retry(
                 "the disk that holds the database is full; nothing was changed",

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from postgres import make_postgres
 
 from clearway import access, ledger
-from clearway.kernel import SYSTEM, Actor
-from clearway.storage import Database
+from clearway.kernel import SYSTEM, Actor, Retry
+from clearway.storage import Database, UnitOfWork
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("postgres")]
 
@@ -79,6 +79,42 @@ def test_the_first_appends_of_two_transactions_share_one_head(database: Database
     for thread in threads:
         thread.join()
     assert sorted(indices) == [0, 1]
+
+
+def test_transactions_that_wait_for_each_other_end_with_one_retry(database: Database) -> None:
+    """One appended and wants a row, the other holds that row and wants to append: one may retry."""
+    with database.begin() as uow:
+        uow.connection.exec_driver_sql("create table fact (id integer primary key, n integer)")
+        uow.connection.exec_driver_sql("insert into fact values (1, 0)")
+        ledger.append(uow, SYSTEM, "a.b", "s:0")
+    barrier, ends = threading.Barrier(2, timeout=30), []
+
+    def work(append_first: bool) -> None:
+        def append(uow: UnitOfWork) -> None:
+            ledger.append(uow, SYSTEM, "a.b", "s:1")
+
+        def change(uow: UnitOfWork) -> None:
+            uow.connection.exec_driver_sql("update fact set n = n + 1 where id = 1")
+
+        first, second = (append, change) if append_first else (change, append)
+        try:
+            with database.begin() as uow:
+                first(uow)
+                barrier.wait()
+                second(uow)
+            ends.append("done")
+        except Retry:
+            ends.append("retry")
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ends) == ["done", "retry"]
+    with database.read() as uow:
+        assert [entry.index for entry in ledger.entries(uow).items] == [0, 1]
+        assert uow.connection.scalar(sa.text("select n from fact")) == 1
 
 
 @pytest.mark.parametrize("table", ["ledger_entry", "ledger_tile", "ledger_checkpoint"])
