@@ -34,7 +34,7 @@ def parse_duration(text: str) -> timedelta:
     parts = _PART.findall(text) if len(text) <= 50 else []  # the search is quadratic in digits
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise Invalid(
-            f"{text!r} is not a duration", expected="a number and a unit, such as 90s, 5m, 2h or 7d"
+            f"{text[:50]!r} is not a duration", expected="a number and a unit, such as 90s, 5m, 2h or 7d"
         )
     return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
 

@@ -11,7 +11,7 @@ import pytest
 from databases import make_database
 from pydantic import BaseModel
 
-from clearway import access, catalog, config, policy, releases
+from clearway import access, catalog, config, notices, policy, releases
 from clearway.catalog import load_definition
 from clearway.integrations.age import AgeCipher
 from clearway.integrations.cel import CelEvaluator
@@ -20,7 +20,7 @@ from clearway.storage import Database
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 ROOMS = ("access", "catalog", "config", "releases", "notices")
-APPLIED = (access, catalog, config, releases)
+APPLIED = (access, catalog, config, releases, notices)
 
 
 def kinds() -> dict[str, type[BaseModel]]:
@@ -30,7 +30,7 @@ def kinds() -> dict[str, type[BaseModel]]:
 
 def read(variables: Mapping[str, str]) -> list[BaseModel]:
     documents: list[BaseModel] = []
-    for path in sorted((EXAMPLES / "platform").glob("*.yaml")):
+    for path in sorted([*(EXAMPLES / "platform").glob("*.yaml"), *(EXAMPLES / "notices").glob("*.yaml")]):
         text = path.read_text(encoding="utf-8")
         documents += [each for each, _ in load_documents(text, path.name, by_kind(kinds()), variables)]
     return documents
