@@ -52,6 +52,9 @@ def on_deployment_finished(uow: UnitOfWork, happened: DeploymentFinished) -> Non
             workflow.start(uow, FOLLOW, f"follow/{ended.id}", {"promotion_id": ended.id})
 
 
+_DID_WELL = "did well in "
+
+
 def follow(uow: UnitOfWork, promotion_id: str) -> Promotion | None:
     """Promote a release that did well to the next environment; None when there is nothing to do any more."""
     done = store.promotion(uow, promotion_id)
@@ -65,9 +68,13 @@ def follow(uow: UnitOfWork, promotion_id: str) -> Promotion | None:
     if any(each.release_id == release.id and (each.state in OPEN or each.id > done.id) for each in here):
         return None  # somebody was faster, or this is the second time
     plan = make_plan(uow, release, environment, requested_by=done.requested_by)
-    return open_promotion(
-        uow, SYSTEM, release, plan, f"did well in {done.environment}: {done.reason}", done.requester
-    )
+    return open_promotion(uow, SYSTEM, release, plan, _onward(done), done.requester)
+
+
+def _onward(done: Promotion) -> str:
+    """Why it goes on: the last stop, and the reason that began the journey."""
+    first = done.reason.partition(": ")[2] if done.reason.startswith(_DID_WELL) else done.reason
+    return f"{_DID_WELL}{done.environment}: {first}"
 
 
 def on_build_finished(uow: UnitOfWork, happened: BuildFinished) -> None:
