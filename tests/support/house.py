@@ -21,9 +21,9 @@ from clearway.storage import Blobs, Bus, Database, FileBlobs, UnitOfWork
 PLATFORM = """
 {kind: Team, name: store}
 ---
-{kind: Gate, name: tests-passed, rule: tests, reason: untested software is a guess}
+{kind: Gate, name: tests-passed, rule: evidence.tests.failed == 0, reason: untested software is a guess}
 ---
-{kind: Gate, name: calm, rule: calm, reason: one fire at a time}
+{kind: Gate, name: calm, rule: incidents.open == 0, reason: one fire at a time}
 ---
 {kind: Environment, name: dev, order: 1, promotion: automatic, gates: [tests-passed],
  strategy: {kind: recreate}, freezes_apply: false}
@@ -113,8 +113,8 @@ class House:
         self.target = deploy_ports.FakeTarget()
         self.evaluator = FakeEvaluator(
             {
-                "tests": lambda facts: facts["evidence"]["tests"]["failed"] == 0,
-                "calm": lambda facts: facts["incidents"]["open"] == 0,
+                "evidence.tests.failed == 0": lambda facts: facts["evidence"]["tests"]["failed"] == 0,
+                "incidents.open == 0": lambda facts: facts["incidents"]["open"] == 0,
             }
         )
         self.mirrors = source.Mirrors(self.folder / "mirrors")
@@ -234,6 +234,14 @@ class House:
         """The promotions to an environment, newest first."""
         with self.database.read() as uow:
             return list(releases.promotions(uow, service="shop", environment=environment).items)
+
+    def step(self) -> None:
+        """Run one flow that was started."""
+        if not self.queue.waiting and not workflow.wake_due(self.database):
+            self.clock.advance(1)
+        if self.queue.waiting:
+            flow, key, args = self.queue.waiting.pop(0)
+            {**releases.FLOWS, **deploy.FLOWS}[flow].function(self.database, Steps(key), **args)
 
     def run(self, most: int = 500) -> None:
         """Run what was started, and what is due, until nothing is."""
