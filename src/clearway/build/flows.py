@@ -117,8 +117,7 @@ def _begin(database: Database, build_id: str) -> bool:
 
 def _build(steps: _Steps) -> dict[str, Any]:
     steps.facts = Facts(**steps.do("source", find_source))
-    recipe = steps.do("recipe", lambda work: work.definition.build.recipe)
-    made = _python(steps) if recipe == "python" else _script(steps)
+    made = _python(steps, steps.facts) if steps.facts.recipe == "python" else _script(steps, steps.facts)
     steps.do("store", lambda work: _store(work, made))
     return {"status": "succeeded", "error": None, "tests": made["tests"], "reproduced": made["reproduced"]}
 
@@ -152,6 +151,8 @@ def find_source(work: Work) -> dict[str, Any]:
         path=known.path,
         repository=source.public_location(known.repository),
         version=version,
+        recipe=definition.build.recipe,
+        twice=build.twice,
     )
     return asdict(facts)
 
@@ -171,37 +172,39 @@ def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
     return None
 
 
-def _python(steps: _Steps) -> dict[str, Any]:
-    wanted = steps.do("requirements", python.build_requirements)
-    tools = steps.do("fetch", lambda work: python.fetch(work, wanted, prefer_installed=True))
-    first = steps.do("build 1", lambda work: python.build_wheel(work, 1, wanted, tools))
+def _python(steps: _Steps, facts: Facts) -> dict[str, Any]:
+    tools = steps.do("fetch", python.fetch_tools)
+    first = steps.do("build 1", lambda work: _build_first(work, tools))
     if missing := first.get("missing"):
-        wanted = [*wanted, *missing]
-        tools = steps.do("fetch more", lambda work: python.fetch(work, wanted, prefer_installed=True))
-        first = steps.do("build 1 again", lambda work: _whole(python.build_wheel(work, 1, wanted, tools)))
+        tools = steps.do("fetch more", lambda work: python.fetch_tools(work, missing))
+        first = steps.do("build 1 again", lambda work: _whole(_build_first(work, tools)))
+    steps.facts = replace(facts, version=first["version"])
+    compared = steps.do("build 2", lambda work: _build_second(work, tools, first)) if facts.twice else None
     wheel = Path(first["wheel"])
-    steps.facts = Facts(**steps.do("version", lambda work: _version_of(work, wheel)))
-    compared = None
-    if steps.do("twice", lambda work: work.build.twice):
-        second = steps.do("build 2", lambda work: _whole(python.build_wheel(work, 2, wanted, tools)))
-        pair = ({wheel.name: first["wheel"]}, {Path(second["wheel"]).name: second["wheel"]})
-        compared = steps.do("compare", lambda work: _compare(work, *pair))
-    needs = steps.do("runtime requirements", lambda work: python.runtime_requirements(wheel))
-    packages = steps.do(
-        "fetch runtime", lambda work: python.fetch(work, needs, prefer_installed=False, step="fetch runtime")
-    )
+    packages = steps.do("fetch runtime", lambda work: python.fetch_runtime(work, wheel))
     tests = steps.do("test", lambda work: python.test(work, wheel, packages))
     products = steps.do("bundle", lambda work: python.bundle(work, wheel, packages))
-    return _made(products, tests, compared, tools, packages)
+    return _made(products, tests, compared, tools["wheels"], packages)
 
 
-def _version_of(work: Work, wheel: Path) -> dict[str, Any]:
+def _build_first(work: Work, tools: Mapping[str, Any]) -> dict[str, Any]:
+    found = python.build_wheel(work, 1, tools)
+    return found if "missing" in found else {**found, "version": _version_of(work, Path(found["wheel"]))}
+
+
+def _build_second(work: Work, tools: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    second = _whole(python.build_wheel(work, 2, tools))
+    one, two = ({Path(each["wheel"]).name: each["wheel"]} for each in (first, second))
+    return _compare(work, one, two)
+
+
+def _version_of(work: Work, wheel: Path) -> str:
     version = name_version(work.facts.version, python.wheel_metadata(wheel)["Version"])
     if version != work.facts.version:
         with work.database.begin() as uow:
             store.change_open(uow, work.build.id, version=version)
-        work.log.say("version", version)
-    return asdict(replace(work.facts, version=version))
+        work.log.say("build 1", f"the package names the version: {version}")
+    return version
 
 
 def _whole(result: dict[str, Any]) -> dict[str, Any]:
@@ -211,12 +214,13 @@ def _whole(result: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _script(steps: _Steps) -> dict[str, Any]:
+def _script(steps: _Steps, facts: Facts) -> dict[str, Any]:
     first = steps.do("build 1", lambda work: script.build(work, 1))
     compared = None
-    if steps.do("twice", lambda work: work.build.twice):
-        second = steps.do("build 2", lambda work: script.build(work, 2))
-        compared = steps.do("compare", lambda work: _compare(work, first["outputs"], second["outputs"]))
+    if facts.twice:
+        compared = steps.do(
+            "build 2", lambda work: _compare(work, first["outputs"], script.build(work, 2)["outputs"])
+        )
     products = steps.do("outputs", lambda work: script.products(work, first["outputs"]))
     return _made(products, first["tests"], compared, [], [])
 

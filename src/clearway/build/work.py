@@ -35,6 +35,8 @@ class Facts:
     path: str  # of the service inside the repository
     repository: str  # without its password
     version: str
+    recipe: str
+    twice: bool
 
 
 class Work:

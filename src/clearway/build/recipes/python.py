@@ -55,10 +55,21 @@ def build_requirements(work: Work) -> list[str]:
     return [str(each) for each in found]
 
 
-def fetch(
-    work: Work, requirements: Sequence[str], *, prefer_installed: bool, step: str = "fetch"
-) -> list[Any]:
-    """Bring wheels to the wheelhouse; the only step with a network."""
+def fetch_tools(work: Work, more: Sequence[str] = ()) -> dict[str, Any]:
+    """What the backend needs, and `more` that it asked for: requirements and wheels."""
+    wanted = [*build_requirements(work), *more]
+    return {"wanted": wanted, "wheels": _fetch(work, "fetch", wanted, prefer_installed=True)}
+
+
+def fetch_runtime(work: Work, wheel: Path) -> list[dict[str, Any]]:
+    """What the built wheel needs to run: always from the index, never what happens to be installed here."""
+    return _fetch(work, "fetch runtime", runtime_requirements(wheel), prefer_installed=False)
+
+
+def _fetch(
+    work: Work, step: str, requirements: Sequence[str], *, prefer_installed: bool
+) -> list[dict[str, Any]]:
+    """Bring wheels to the wheelhouse; only here is a network."""
     output = work.log.step(step)
     wheels = work.packages.provide(
         requirements, prefer_installed=prefer_installed, write=output.write, watch=work.watch
@@ -86,16 +97,14 @@ def read_wheels(rows: Sequence[Mapping[str, Any]]) -> list[Wheel]:
     return wheels
 
 
-def build_wheel(
-    work: Work, number: int, known: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def build_wheel(work: Work, number: int, tools: Mapping[str, Any]) -> dict[str, Any]:
     """Build once, in a fresh sandbox: `{"missing": [...]}` or `{"wheel": path, "digest": ...}`."""
     step = f"build {number}"
     work.export()
-    packages = Mount(work.packages.environment(read_wheels(rows)), "/packages")
+    packages = Mount(work.packages.environment(read_wheels(tools["wheels"])), "/packages")
     driver = Mount(Path(pep517.__file__), "/driver/pep517.py")
     out = work.bench.source / "out"
-    (work.bench.source / "known.txt").write_text("\n".join(known))
+    (work.bench.source / "known.txt").write_text("\n".join(tools["wanted"]))
     seen = work.sandbox.where(packages)
     code, _ = work.run(
         step,
