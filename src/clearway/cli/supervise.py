@@ -84,7 +84,8 @@ class Child:
     def last_words(self, count: int = 12) -> tuple[str, ...]:
         """The end of its log."""
         with contextlib.suppress(OSError):
-            return tuple(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
+            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            return tuple(line[:300] for line in lines[-count:])
         return ()
 
     def ask_to_stop(self) -> None:
