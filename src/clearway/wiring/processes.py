@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .settings import Settings
 
+STOP_GRACE_S = 10.0
+
 
 def server(settings: Settings) -> None:
     """Serve API, pages and faces until told to stop."""
@@ -40,6 +42,21 @@ def worker(settings: Settings) -> None:
     built = system.build_system(settings)
     schema.upgrade(built.database, settings.home)
     work(built.database, built.flows, built.chores, settings.home)
+
+
+def stop(settings: Settings) -> None:
+    """End every instance that was deployed on this machine, and the router. A worker that is up, or the next
+    one to start, starts them again: stop Clearway first."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from clearway.integrations.envoy import EnvoyRouter
+    from clearway.integrations.local import Program
+
+    instances = settings.home / "run" / "instances"
+    folders = sorted(instances.iterdir()) if instances.is_dir() else []
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda folder: Program(folder).stop(STOP_GRACE_S), folders))
+    EnvoyRouter(settings.folder("router"), Program).stop()
 
 
 def replace_private(path: Path, text: str) -> None:

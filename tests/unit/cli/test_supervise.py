@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from clearway.integrations.local import Program
+
 # Stands in for server and worker: the one answers /healthz, the other just lives; each notes its id.
 CHILD = textwrap.dedent(
     """
@@ -187,3 +189,18 @@ def test_down_stops_it(up: Up, run: Callable[..., Any]) -> None:
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert run("down", "--home", str(up.home), "--json").json["was_up"] is False
+
+
+def test_down_all_ends_what_was_deployed(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Instances outlive Clearway; `down --all` ends them, and twice is not an error."""
+    home = tmp_path / "home"
+    instance = Program(home / "run" / "instances" / "ins_1")
+    instance.start([sys.executable, "-c", "import time; time.sleep(600)"], {"PATH": os.environ["PATH"]})
+    assert instance.alive()
+    assert run("down", "--home", str(home)).code == 0
+    assert instance.alive()
+    assert run("down", "--all", "--home", str(home), "--json").json["services_stopped"] is True
+    assert not instance.alive()
+    assert run("down", "--all", "--home", str(home)).code == 0
+    assert run("down", "--all", "--home", str(tmp_path / "nowhere")).code == 0
+    assert not (tmp_path / "nowhere").exists()

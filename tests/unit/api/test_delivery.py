@@ -1,0 +1,235 @@
+"""Releases and promotions over HTTP, on real rooms and real git."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from house import House
+
+from clearway import access, build
+from clearway.api import create_app
+from clearway.build import Workshop
+from clearway.kernel import FixedClock
+
+with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+
+class Settings:
+    url = "http://clearway.example"
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path, FixedClock())
+    house.database.tools[Workshop] = Workshop(tmp_path / "builds")
+    yield house
+    house.database.dispose()
+
+
+@pytest.fixture
+def client(house: House, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+    app = create_app(house.database, Settings(tmp_path))
+    made: list[TestClient] = []
+
+    def make(name: str, *environments: str) -> TestClient:
+        with house.database.begin() as uow:
+            root = access.TokenActor("root", actions=access.ACTIONS)
+            token = access.create_token(uow, root, name, environments=environments or None)
+        headers = {"Authorization": f"Bearer {token.secret}"}
+        made.append(TestClient(app, headers=headers, raise_server_exceptions=False))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_from_a_build_to_production(house: House, client: Callable[..., TestClient]) -> None:
+    """Release, dry run, promotion, somebody else's signature, overview, trace, notes: all over HTTP."""
+    dana, rita = client("dana"), client("rita")
+    build_id = house.build("1.0.0")
+    made = dana.post("/v1/releases", json={"service": "shop", "build_id": build_id})
+    assert (made.status_code, made.headers["location"]) == (201, "/v1/releases/shop/1.0.0")
+    asked = {"service": "shop", "version": "1.0.0", "environment": "dev", "reason": "first"}
+    plan = dana.post("/v1/promotions?dry_run=true", json=asked).json()
+    assert plan["allowed"] is True
+    assert dana.get("/v1/promotions").json()["items"] == []
+    started = dana.post("/v1/promotions", json=asked)
+    assert started.status_code == 201
+    assert started.json()["plan_hash"] == plan["hash"]
+    house.wait(60)
+    address = started.headers["location"]
+    assert dana.get(address).json()["state"] == "succeeded"
+    (uat,) = dana.get("/v1/promotions", params={"environment": "uat"}).json()["items"]
+    assert uat["state"] == "waiting-approval"
+    sign = {"plan_hash": uat["plan_hash"]}
+    own = dana.post(f"/v1/promotions/{uat['id']}/approve", json=sign)
+    assert own.status_code == 403
+    other = rita.post(f"/v1/promotions/{uat['id']}/approve", json={"plan_hash": "sha256:" + "0" * 64})
+    assert other.status_code == 409
+    signed = rita.post(f"/v1/promotions/{uat['id']}/approve", json=sign)
+    assert signed.json()["approvals"][0]["actor"] == "rita"
+    house.wait(60)
+    row = next(each for each in dana.get("/v1/overview").json()["services"] if each["service"] == "shop")
+    assert row["environments"]["uat"]["version"] == "1.0.0"
+    assert row["environments"]["prod"]["version"] is None
+    deployment = dana.get("/v1/deployments", params={"environment": "uat"}).json()["items"][0]
+    one = dana.get(f"/v1/deployments/{deployment['id']}").json()
+    assert one["state"] == "succeeded"
+    assert one["stages"]
+    chain = dana.get(f"/v1/trace/{deployment['id']}").json()["links"]
+    assert {"deployment", "promotion", "approval", "release", "commit"} <= {each["kind"] for each in chain}
+    assert "first" in dana.get("/v1/releases/shop/1.0.0/notes").json()["markdown"]
+    assert dana.get(f"/v1/promotions/{uat['id']}/change-request").json()["environment"] == "uat"
+
+
+def test_a_no_is_a_409_with_the_gates_that_refuse(house: House, client: Callable[..., TestClient]) -> None:
+    """The refusal is saved, says what would change it, and an equal request gets the equal answer."""
+    house.release("1.0.0", failed=2)
+    dana = client("dana")
+    asked = {"service": "shop", "version": "1.0.0", "environment": "dev", "reason": "try"}
+    dry = dana.post("/v1/promotions?dry_run=true", json=asked)
+    assert (dry.status_code, dry.json()["allowed"]) == (200, False)
+    refused = dana.post("/v1/promotions", json=asked, headers={"Idempotency-Key": "k"})
+    found = refused.json()
+    assert refused.status_code == 409
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert [each["gate"] for each in found["gates"]] == ["tests-passed"]
+    assert found["gates"][0]["reason"] == "untested software is a guess"
+    assert dana.get(refused.headers["location"]).json()["state"] == "refused"
+    again = dana.post("/v1/promotions", json=asked, headers={"Idempotency-Key": "k"})
+    assert again.json() == found
+    assert again.headers["content-type"] == "application/problem+json"
+    assert len(dana.get("/v1/promotions").json()["items"]) == 1
+
+
+def test_if_match_guards_decisions(house: House, client: Callable[..., TestClient]) -> None:
+    """Who looked before it changed decides nothing."""
+    house.release("1.0.0")
+    house.promote("1.0.0", "dev")
+    house.wait(60)
+    promotion = house.at("uat")[0]
+    rita = client("rita")
+    address = f"/v1/promotions/{promotion.id}"
+    tag = rita.get(address).headers["etag"]
+    quin = client("quin")
+    quin.post(f"{address}/approve", json={"plan_hash": promotion.plan_hash}).raise_for_status()
+    late = rita.post(f"{address}/reject", json={"reason": "no"}, headers={"If-Match": tag})
+    assert late.status_code == 412
+    assert house.look(promotion.id).state != "rejected"
+
+
+def test_a_rollback_is_a_promotion_back(house: House, client: Callable[..., TestClient]) -> None:
+    """Asked for with a reason, by whoever may; without a reason or a right it is refused."""
+    house.release("1.0.0")
+    house.to("uat", "1.0.0")
+    house.commit("feat: second")
+    house.release("1.1.0")
+    house.to("uat", "1.1.0")
+    body = {"service": "shop", "environment": "uat", "reason": "slow"}
+    assert client("vera").post("/v1/rollbacks", json=body).status_code == 403
+    assert client("otto").post("/v1/rollbacks", json={**body, "reason": ""}).status_code == 422
+    done = client("otto").post("/v1/rollbacks", json=body)
+    assert (done.status_code, done.json()["kind"], done.json()["version"]) == (201, "rollback", "1.0.0")
+
+
+def test_a_token_for_one_environment_sees_that_one(house: House, client: Callable[..., TestClient]) -> None:
+    """Lists, pages of one and the overview leave out what the reader may not read."""
+    house.release("1.0.0")
+    house.promote("1.0.0", "dev")
+    house.wait(60)
+    uat = house.at("uat")[0]
+    narrow = client("rita", "dev")
+    assert {each["environment"] for each in narrow.get("/v1/promotions").json()["items"]} == {"dev"}
+    assert {each["environment"] for each in narrow.get("/v1/deployments").json()["items"]} == {"dev"}
+    assert narrow.get(f"/v1/promotions/{uat.id}").status_code == 403
+    found = narrow.get("/v1/overview").json()
+    assert found["environments"] == ["dev"]
+    assert all(set(row["environments"]) <= {"dev"} for row in found["services"])
+    assert narrow.get(f"/v1/promotions/{house.at('dev')[0].id}").status_code == 200
+
+
+def test_builds_are_queued_listed_and_cancelled(house: House, client: Callable[..., TestClient]) -> None:
+    """Asking answers at once with an address; the server's own paths stay its own."""
+    dana = client("dana")
+    asked = dana.post("/v1/builds", json={"service": "shop", "ref": "main"})
+    assert asked.status_code == 202
+    address = asked.headers["location"]
+    assert asked.json()["status"] == "queued"
+    assert "log_path" not in asked.text + dana.get(address).text + dana.get("/v1/builds").text
+    assert dana.post("/v1/builds", json={"service": "shop", "ref": "--upload-pack=x"}).status_code == 422
+    assert dana.post("/v1/builds", json={"service": "ghost"}).status_code == 404
+    assert client("vera").post("/v1/builds", json={"service": "shop"}).status_code == 403
+    stopped = dana.post(f"{address}/cancel", json={"reason": "wrong tag"})
+    assert stopped.json()["status"] == "cancelled"
+    assert dana.post(f"{address}/cancel", json={}).status_code == 409
+    assert [each["status"] for each in dana.get("/v1/builds").json()["items"]] == ["cancelled"]
+
+
+def test_a_log_is_text_or_a_stream_that_ends_with_the_build(
+    house: House, client: Callable[..., TestClient]
+) -> None:
+    """Text can go on from an offset; the stream says how it ended."""
+    dana = client("dana")
+    asked = dana.post("/v1/builds", json={"service": "shop", "ref": "main"}).json()
+    with house.database.read() as uow:
+        path = uow.tool(Workshop).log_path(asked["id"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("source | one\nbuild | two\nhalf a li")
+    address = f"/v1/builds/{asked['id']}/log"
+    part = dana.get(address)
+    assert part.text == "source | one\nbuild | two\n"
+    assert part.headers["clearway-log-complete"] == "no"
+    path.write_text("source | one\nbuild | two\nhalf a line\n")
+    rest = dana.get(address, params={"offset": part.headers["clearway-log-offset"]})
+    assert rest.text == "half a line\n"
+    with house.database.begin() as uow:
+        build.cancel(uow, access.TokenActor("root", actions=access.ACTIONS), asked["id"])
+    stream = dana.get(address, headers={"Accept": "text/event-stream"}).text
+    assert "data: source | one\ndata: build | two\ndata: half a line\n" in stream
+    assert 'event: end\ndata: {"status": "cancelled"' in stream
+    missing = dana.get("/v1/builds/bld_none/log", headers={"Accept": "text/event-stream"})
+    assert missing.status_code == 404
+
+
+def test_incidents_are_declared_worked_on_and_closed(house: House, client: Callable[..., TestClient]) -> None:
+    """Every step is in the timeline; the order of steps is kept."""
+    otto = client("otto")
+    made = otto.post(
+        "/v1/incidents", json={"service": "shop", "environment": "prod", "summary": "checkout is down"}
+    )
+    assert made.status_code == 201
+    address = made.headers["location"]
+    assert otto.post(f"{address}/resolve", json={"reason": "early"}).status_code == 409
+    assert otto.post(f"{address}/acknowledge", json={}).json()["acknowledged_by"] == "otto"
+    otto.post(f"{address}/note", json={"text": "the database was full"}).raise_for_status()
+    otto.post(f"{address}/restore", json={"reason": "space was made"}).raise_for_status()
+    action = otto.post(f"{address}/actions", json={"text": "watch the disk", "owner": "otto"}).json()
+    otto.post(f"{address}/actions/{action['id']}/finish").raise_for_status()
+    closed = otto.post(f"{address}/resolve", json={"reason": "nobody watched the disk"}).json()
+    assert closed["status"] == "resolved"
+    assert any("the database was full" in each["text"] for each in closed["timeline"])
+    assert client("vera").post(f"{address}/note", json={"text": "x"}).status_code == 403
+    assert otto.get("/v1/incidents?lasting=true").json()["items"] == []
+
+
+def test_figures_and_the_line(house: House, client: Callable[..., TestClient]) -> None:
+    """Figures come one report a service; stopping the line needs a reason and a right."""
+    rita = client("rita")
+    assert rita.get("/v1/metrics/dora").json() == {"reports": []}
+    report = rita.get("/v1/metrics/dora", params={"service": "shop", "days": 7}).json()
+    assert report["environment"] == "prod"
+    assert report["figures"]
+    assert rita.get("/v1/metrics/dora", params={"service": "ghost"}).status_code == 404
+    assert rita.get("/v1/metrics/dora", params={"service": "shop", "zone": "Mars"}).status_code == 422
+    assert client("vera").post("/v1/deployments/halt", json={"reason": "fire"}).status_code == 403
+    assert rita.post("/v1/deployments/halt", json={"reason": ""}).status_code == 422
+    assert client("otto").post("/v1/deployments/halt", json={"reason": "fire"}).json() == {"items": []}
