@@ -91,6 +91,7 @@ def test_a_killed_worker_s_build_goes_on_and_its_job_is_gone(tmp_path: Path) -> 
     second = Worker(tmp_path, str(made.root))
     try:
         until("the build to end", lambda: builder.get(build_id).status not in ("queued", "running"))
+        until("the bench to be gone", lambda: os.listdir(builder.workshop.root / build_id) == ["log.txt"])
     finally:
         second.kill()
     done = builder.get(build_id)
@@ -100,7 +101,6 @@ def test_a_killed_worker_s_build_goes_on_and_its_job_is_gone(tmp_path: Path) -> 
     with builder.database.read() as uow:
         told = [entry.action for entry in ledger.entries(uow, subject=f"build:{build_id}").items]
     assert told == ["build.requested", "build.succeeded"]
-    assert os.listdir(builder.workshop.root / build_id) == ["log.txt"]
 
 
 def _alive(process: psutil.Process) -> bool:
