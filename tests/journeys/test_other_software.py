@@ -50,17 +50,18 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pypiserver_goes_from_init_to_prod(system: System, repository: Path, tmp_path: Path) -> None:
     """init, build, release, promote: and pip installs from it through the router afterwards."""
     system.up()
+    packages = tmp_path / "packages"
     assert "pypiserver" in system.cli("init", cwd=repository).stdout
+    _open_for_uploads(repository / "clearway.yaml", packages)
     git(repository, "add", "clearway.yaml")
     git(repository, "commit", "-q", "-m", "build: say how to build and run it")
     git(repository, "tag", "-f", "v2.4.2")
     platform = tmp_path / "platform.yaml"
     platform.write_text(one_environment("pypiserver", repository, "{kind: rolling, surge: 1}"))
     system.cli("apply", str(platform), "--yes")
-    system.cli("build", "pypiserver", "--ref", "v2.4.2", "--wait")
+    system.cli("build", "pypiserver", "--ref", "v2.4.2")
     system.cli("release", "pypiserver", "2.4.2")
     system.cli("promote", "pypiserver", "2.4.2", "--to", "prod", "--reason", "first", "--wait")
-    # A second rolling update of the same content proves that one version replaces another while serving.
     with system.client() as client:
         row = next(r for r in client.get("/v1/overview").json()["services"] if r["service"] == "pypiserver")
     cell = row["environments"]["prod"]
@@ -73,6 +74,14 @@ def test_pypiserver_goes_from_init_to_prod(system: System, repository: Path, tmp
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert (target / "demo_from_clearway.py").exists()
+
+
+def _open_for_uploads(file: Path, packages: Path) -> None:
+    """What only its owner knows: without these words pypiserver takes uploads from nobody."""
+    packages.mkdir()
+    proposed = file.read_text()
+    words = proposed[proposed.index("command: [") :].partition("]")[0]
+    file.write_text(proposed.replace(words, f"{words}, -P, ., -a, ., {packages}", 1))
 
 
 def _publish(folder: Path, address: str) -> None:
