@@ -93,8 +93,8 @@ def _publish(folder: Path, address: str) -> None:
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "demo-from-clearway"\nversion = "1.0"\n'
     )
-    build = [sys.executable, "-m", "build", "-q", "--wheel", "--no-isolation", str(project)]
-    subprocess.run(build, check=True, capture_output=True)
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w"]
+    subprocess.run([*build, str(project / "dist"), str(project)], check=True, capture_output=True)
     wheel = next((project / "dist").glob("*.whl"))
     upload = [sys.executable, "-m", "twine", "upload", "--repository-url", address + "/"]
     upload += ["-u", "any", "-p", "any", "--non-interactive", str(wheel)]
