@@ -18,7 +18,7 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def limit(text: str) -> None:
-    """`AS=1,NPROC=2`: lower limits, never raise one."""
+    """`DATA=1,NPROC=2`: lower limits, never raise one."""
     for part in filter(None, text.split(",")):
         name, _, value = part.partition("=")
         kind = getattr(resource, f"RLIMIT_{name}")

@@ -35,7 +35,8 @@ def interpreter() -> Path:
 
 
 def _limit_words(limits: Limits) -> str:
-    return f"AS={limits.memory_bytes},FSIZE={limits.file_bytes},CORE=0,NOFILE=4096"
+    # DATA, not AS: Node, Go and Java reserve far more addresses than they ever use.
+    return f"DATA={limits.memory_bytes},FSIZE={limits.file_bytes},CORE=0,NOFILE=4096"
 
 
 class Bubblewrap:
