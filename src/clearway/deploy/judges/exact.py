@@ -32,6 +32,7 @@ class Tables:
 
     order: Any  # (canary + 1, baseline + 1): small is extreme
     ratio: float
+    side: Side
 
 
 def proportion_p(x0: int, n0: int, x1: int, n1: int, side: Side, ratio: float = 1.0) -> tuple[float, str]:
@@ -59,8 +60,8 @@ def proportion_power(p0: float, p1: float, n0: int, n1: int, level: float, side:
         return 0.0
     if (n0 + 1) * (n1 + 1) <= CELLS:
         tables = _tables(n0, n1, side, ratio)
-        inside = tables.order <= _critical(n0, n1, level, side, ratio)
-        return float(_binomial(p1, n1) @ inside.astype(float) @ _binomial(p0, n0))
+        region = _region(tables, _critical(n0, n1, level, side, ratio))
+        return float(_chance(region, side, np.array([p0]), np.array([p1]), n0)[0])
     if max(p0, p1) <= 0.1 and min(p0, p1) >= 0:
         return count_power(p0, p1, float(n0), float(n1), level, side, ratio)
     from scipy import special
@@ -158,10 +159,10 @@ def _tables(n0: int, n1: int, side: Side, ratio: float) -> Tables:
     import numpy as np
 
     if ratio == 1.0:
-        return Tables(_fisher_tails(n0, n1, side), ratio)
+        return Tables(_fisher_tails(n0, n1, side), ratio, side)
     x1, x0 = np.meshgrid(np.arange(n1 + 1), np.arange(n0 + 1), indexing="ij")
     z = _score(x0, n0, x1, n1, ratio)
-    return Tables(-z if side == "high" else z, ratio)
+    return Tables(-z if side == "high" else z, ratio, side)
 
 
 def _fisher_tails(n0: int, n1: int, side: Side) -> Any:
@@ -229,18 +230,35 @@ def _binomial(p: Any, n: int) -> Any:
     return np.exp(_choices(n) + special.xlogy(k, rates) + special.xlog1py(n - k, -rates))
 
 
+def _region(tables: Tables, limit: float) -> Any:
+    """For each count of the canary, how many counts of the baseline are at least as extreme as the limit.
+
+    Those are the lowest ones (side "high") or the highest ones (side "low"): both orders rise with the
+    baseline's count, so a row is known by its length, and no table need be added up one by one.
+    """
+    return (tables.order <= limit).sum(axis=1)
+
+
+def _chance(region: Any, side: Side, p0: Any, p1: Any, n0: int) -> Any:
+    """The chance of the region for each pair of rates."""
+    import numpy as np
+
+    law = _binomial(p0, n0)
+    if side == "low":
+        law = law[:, ::-1]
+    below = np.concatenate([np.zeros((len(law), 1)), np.cumsum(law, axis=1)], axis=1)
+    return (_binomial(p1, len(region) - 1) * below[:, region]).sum(axis=1)
+
+
 def _size(tables: Tables, limit: float) -> float:
     """The largest chance, over all rates on the edge of the null, of a table as extreme as `limit`."""
     import numpy as np
 
-    inside = (tables.order <= limit).astype(float)
+    region, n0 = _region(tables, limit), tables.order.shape[1] - 1
 
     def chance(angles: Any) -> Any:
-        top = min(1.0, 1 / tables.ratio)
-        p0 = top * np.sin(angles) ** 2
-        p1 = np.clip(tables.ratio * p0, 0.0, 1.0)
-        n1, n0 = inside.shape[0] - 1, inside.shape[1] - 1
-        return np.einsum("gi,gi->g", _binomial(p1, n1) @ inside, _binomial(p0, n0))
+        p0 = min(1.0, 1 / tables.ratio) * np.sin(angles) ** 2
+        return _chance(region, tables.side, p0, np.clip(tables.ratio * p0, 0.0, 1.0), n0)
 
     angles = np.linspace(0.0, math.pi / 2, _GRID)
     seen = chance(angles)

@@ -58,6 +58,20 @@ def test_the_level_is_never_passed(
     assert size <= level * 1.002
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.sampled_from([1.0, 1.1, 1.5, 3.0]),
+    st.sampled_from(["high", "low"]),
+)
+def test_rows_of_a_region_have_no_holes(n0: int, n1: int, ratio: float, side: exact.Side) -> None:
+    """What is extreme stays extreme when the baseline moves further away: so a row is known by its length."""
+    order = exact._tables(n0, n1, side, ratio if side == "high" else 1 / ratio).order
+    steps = np.diff(order, axis=1)
+    assert (steps >= -1e-9).all() if side == "high" else (steps <= 1e-9).all()
+
+
 def test_no_weaker_than_fisher() -> None:
     """Four errors of fifty against none: Fisher's 0.059 is not enough at 5 %, the exact test here is."""
     p_value, _ = exact.proportion_p(0, 50, 4, 50, "high")
