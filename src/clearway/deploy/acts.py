@@ -13,7 +13,7 @@ from clearway.kernel import SYSTEM, Permanent
 from clearway.storage import Database, UnitOfWork
 
 from . import launch, measure, store, traffic
-from .decide import Decision, Look
+from .decide import Decision, Look, side_of
 from .events import DeploymentFinished, DeploymentGoingBack, JudgementMade, TrafficMoved
 from .judging import judge as ask_judge
 from .model import Deployment, Instance, Order, Side, Stage, group_of
@@ -34,7 +34,7 @@ def act(
 ) -> None:
     """Do what was decided, and commit it."""
     if decision.kind == "launch":
-        _launch(database, row, previous, decision)
+        _launch(database, row, previous, stages[decision.stage], decision)
     elif decision.kind == "shift":
         _shift(database, row, decision, look)
     elif decision.kind == "drain":
@@ -62,6 +62,8 @@ def commit(uow: UnitOfWork, row: Deployment, *, wait_s: float = 0.0, **changes: 
         changes["state"] = "rolling-back" if row.going_back else "running"
     wake = now + timedelta(seconds=wait_s)
     saved = store.save(uow, replace(row, wake_at=wake, **changes))
+    if saved and "held" in (row.state, saved.state) and row.state != saved.state:
+        _record(uow, saved, "held" if saved.state == "held" else "resumed", saved.reason, {})
     if saved and saved.active:
         args = {"deployment_id": saved.id, "revision": saved.revision}
         workflow.start(uow, "deploy.tick", f"{saved.id}/{saved.revision}", args, wake if wait_s else None)
@@ -98,22 +100,38 @@ def keep_statuses(uow: UnitOfWork, instances: object) -> None:
         store.update_instance(uow, each.id, status=each.status, pid=each.pid, detail=each.detail[:500])
 
 
-def _launch(database: Database, row: Deployment, previous: Deployment | None, decision: Decision) -> None:
-    with database.begin() as uow:
-        if store.load(uow, row.id).revision != row.revision:
-            return
-        made = [
-            (order, each)
-            for side, count in decision.missing.items()
-            for order in [_order(row, previous, side)]
-            for each in launch.new_instances(uow, row, order, side, count)
-        ]
+def _launch(
+    database: Database, row: Deployment, previous: Deployment | None, stage: Stage, decision: Decision
+) -> None:
+    made = launch_rows(database, row, previous, stage)
     for order, each in made:
         start_instance(database, order, each)
     fresh = [_until_healthy(database, order, each) for order, each in made]
     with database.begin() as uow:
         keep_statuses(uow, fresh)
         commit(uow, row, reason=decision.reason)
+
+
+def launch_rows(
+    database: Database, row: Deployment, previous: Deployment | None, stage: Stage
+) -> list[tuple[Order, Instance]]:
+    """Rows for what the stage lacks, and all that has a row and was never started: a killed tick's included.
+
+    Counted again under the row's lock, so that a slow tick and its replacement make no instance twice.
+    """
+    with database.begin() as uow:
+        if store.load(uow, row.id, lock=True).revision != row.revision:
+            return []
+        owners = [row.id, *([row.previous_id] if row.previous_id else [])]
+        there = store.load_instances(uow, {"deployment_id": owners, "wanted": "running"})
+        made: list[tuple[Order, Instance]] = []
+        for side, wanted in stage.run.items():
+            order = _order(row, previous, side)
+            mine = [each for each in there if side_of(row, each) == side]
+            made += [(order, each) for each in mine if each.status == "new"]
+            fresh = launch.new_instances(uow, row, order, side, max(0, wanted - len(mine)))
+            made += [(order, each) for each in fresh]
+        return made
 
 
 def start_instance(database: Database, order: Order, instance: Instance) -> None:
@@ -257,11 +275,7 @@ def _wait(database: Database, row: Deployment, decision: Decision, look: Look) -
         keep_statuses(uow, look.instances)
         # A judge that could not tell is asked again with more data.
         measured = dict(row.measured) | {"judged_at": None} if decision.held else row.measured
-        saved = commit(
-            uow, row, wait_s=decision.wait_s, state=state, reason=decision.reason, measured=measured
-        )
-        if saved and state != row.state and "held" in (state, row.state):
-            _record(uow, row, "held" if state == "held" else "resumed", decision.reason, {})
+        commit(uow, row, wait_s=decision.wait_s, state=state, reason=decision.reason, measured=measured)
 
 
 def keep_sample(
@@ -289,8 +303,10 @@ def judge(database: Database, row: Deployment, stages: tuple[Stage, ...]) -> Non
         # A look that had too little to test spends none of the announced ones.
         look = row.look + (judgement["verdict"] != "inconclusive")
         measured = dict(row.measured) | {"judged_at": row.stage}
-        saved = commit(uow, row, judgement=judgement, look=look, measured=measured)
-        if saved:
+        saved = commit(uow, row, judgement=judgement, look=look, measured=measured, state=row.state)
+        # A held canary is judged every second; that it is still too little is no news.
+        before = (row.judgement or {}).get("verdict") if row.state == "held" else None
+        if saved and judgement["verdict"] != before:
             _record(uow, row, "judged", judgement["reason"], {"verdict": judgement["verdict"]})
             uow.publish(JudgementMade(**_ids(row), judgement=judgement))
 

@@ -22,7 +22,7 @@ DRAIN = timedelta(seconds=1)
 POLL_S = 0.25
 SAMPLE_S = 1.0
 HELD_S = 1.0
-BACK_PATIENCE = timedelta(seconds=30)  # then a way back that finds nothing healthy is called failed
+PATIENCE = timedelta(seconds=30)  # then an old version that does not become healthy is not waited for
 
 Kind = Literal["wait", "launch", "shift", "judge", "drain", "stop", "go-back", "finish", "enter"]
 
@@ -85,7 +85,8 @@ def _lost(row: Deployment, look: Look) -> str | None:
         limit = row.order.process.health.timeout
         if each.status == "dead":
             return f"instance {each.id} of {each.version} ended: {each.detail}"
-        if each.status in ("new", "starting", "unhealthy") and look.now - each.started_at > limit:
+        # "new" was never started: that is our delay (a full disk, a kill), not its failure.
+        if each.status in ("starting", "unhealthy") and look.now - each.started_at > limit:
             within = f"within {limit.total_seconds():.0f} s"
             return f"instance {each.id} of {each.version} was not healthy {within}: {each.detail}"
     return None
@@ -112,14 +113,19 @@ def _start(row: Deployment, stages: Sequence[Stage], stage: Stage, look: Look) -
         for side, count in stage.run.items()
         if count > len(of_side(row, look, side))
     }
-    if missing:
-        return Decision("launch", row.stage, "start", stage.text, missing=missing)
     waiting = [each for side in stage.run for each in of_side(row, look, side) if each.status != "healthy"]
+    if missing or any(each.status == "new" for each in waiting):
+        return Decision("launch", row.stage, "start", stage.text, missing=missing)
     if not waiting:
         return _enter(row, stages, row.stage, "shift")
-    if row.going_back and look.now - row.phase_since > BACK_PATIENCE:
+    if row.going_back and look.now - row.phase_since > PATIENCE:
         text = f"what ran before does not become healthy: {waiting[0].detail}"
         return Decision("finish", row.stage, "start", text, outcome="failed")
+    limit = max(PATIENCE, row.order.process.health.timeout)
+    stuck = [each for each in waiting if side_of(row, each) != "new" and look.now - each.started_at > limit]
+    if stuck and not row.going_back:
+        text = f"no fresh baseline of {stuck[0].version} becomes healthy: {stuck[0].detail}"
+        return Decision("go-back", 0, "start", text)
     return Decision("wait", row.stage, "start", f"{len(waiting)} not healthy yet: {stage.text}", POLL_S)
 
 

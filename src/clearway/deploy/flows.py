@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import time
 from datetime import timedelta
 
 from clearway import workflow
@@ -27,6 +28,7 @@ from .strategies import back_stages, forward_stages
 
 log = logging.getLogger("clearway.deploy")
 LATE = timedelta(seconds=15)
+LOOKS, LOOK_AGAIN_S = 3, 0.1  # a busy instance may miss one health check, or two
 
 
 def tick(database: Database, run: workflow.Run, deployment_id: str, revision: int) -> None:
@@ -48,6 +50,11 @@ def tick(database: Database, run: workflow.Run, deployment_id: str, revision: in
         acts.postpone(database, row, str(error))
     except Permanent as error:
         acts.fail(database, row, str(error))
+    except OSError as error:
+        acts.postpone(database, row, f"this machine cannot do it now: {error.strerror or error}")
+    except Exception as error:
+        log.exception("a tick of %s failed; it will be tried again", row.id)
+        acts.postpone(database, row, f"an unexpected fault, tried again: {error}")
 
 
 def stages_of(row: Deployment, previous: Deployment | None) -> tuple[Stage, ...]:
@@ -88,7 +95,14 @@ def _permit(uow: UnitOfWork, row: Deployment) -> str | None:
 
 
 def _fresh(database: Database, row: Deployment, previous: Deployment | None, instance: Instance) -> Instance:
-    return launch.look_at(database, order_of(row, previous, instance), instance)
+    order = order_of(row, previous, instance)
+    seen = launch.look_at(database, order, instance)
+    for _ in range(LOOKS - 1):
+        if seen.status != "unhealthy":
+            break
+        time.sleep(LOOK_AGAIN_S)
+        seen = launch.look_at(database, order, instance)
+    return seen
 
 
 def order_of(row: Deployment, previous: Deployment | None, instance: Instance) -> Order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from datetime import timedelta
 
@@ -18,17 +19,27 @@ PORTS = range(20_000, 32_000)  # below the range from which systems pick outgoin
 
 def free_port(taken: set[int], wanted: int | None = None) -> int:
     """A loopback port that neither we nor anybody else uses now. Raises Retry when none is left."""
-    for port in ([wanted] if wanted else []) + [port for port in PORTS if port not in taken]:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        taken.add(port)
-        return port
+    # Anywhere in the range: two Clearways on one machine must not reach for the same port at the same time.
+    start = secrets.randbelow(len(PORTS))
+    ports: list[int] = [*([wanted] if wanted else []), *PORTS[start:], *PORTS[:start]]
+    for port in ports:
+        if port not in taken and is_free(port):
+            taken.add(port)
+            return port
     raise Retry(
         f"no port between {PORTS.start} and {PORTS.stop} is free", todo="Stop what is not needed any more."
     )
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there now; connections that are ending do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def new_instances(

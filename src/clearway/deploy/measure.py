@@ -69,12 +69,15 @@ def add_look(
         total = totals.setdefault(side, {})
         step: Counters = {"seconds": seconds} if by_instance else {}
         for instance, counters in by_instance.items():
-            before = last.get(instance)
+            before = last.get(
+                instance, counters
+            )  # the first sight of an instance is where its counting starts
+            # One counter that fell means a new process: then all of them count from zero, or a histogram
+            # would be told half by the old process and half by the new one.
+            reset = any(value < before.get(key, 0.0) for key, value in counters.items())
             for key, value in counters.items():
-                if before is None:
-                    continue  # the first sight of an instance is where its counting starts
-                old = before.get(key, 0.0)
-                step[key] = step.get(key, 0.0) + (value - old if value >= old else value)
+                old = 0.0 if reset else before.get(key, 0.0)
+                step[key] = step.get(key, 0.0) + value - old
             last[instance] = dict(counters)
         for key, value in step.items():
             total[key] = total.get(key, 0.0) + value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from clearway import ledger
 from clearway.kernel import SYSTEM, ClearwayError
@@ -15,6 +17,7 @@ from .model import Deployment, Instance, Order
 from .ports import Target
 
 log = logging.getLogger("clearway.deploy")
+SLOWEST = timedelta(seconds=60)  # between two starts of what dies again and again
 
 
 def keep_running(database: Database) -> None:
@@ -24,6 +27,7 @@ def keep_running(database: Database) -> None:
         found = store.load_many(uow, {each.deployment_id for each in rows})
         previous = store.load_many(uow, {each.previous_id for each in found.values() if each.previous_id})
         now = uow.now()
+        kept = _kept(uow)
     orders = found | previous
     changed = _note(database, rows, found, orders)
     for each in changed.values():
@@ -31,13 +35,24 @@ def keep_running(database: Database) -> None:
         try:
             if each.wanted == "draining":
                 _end(database, owner, _order(owner, orders, each), each)
-            elif each.stop_after and each.stop_after <= now:
+            elif (each.stop_after and each.stop_after <= now) or _stray(each, owner, kept):
                 _drain(database, each)
-            elif each.status == "dead" and not owner.active:
-                _restart(database, _order(owner, orders, each), each)
-        except ClearwayError as error:
+            elif each.status == "dead" and (not owner.active or each.side == "baseline"):
+                _restart(database, _order(owner, orders, each), each, now)
+        except (ClearwayError, OSError) as error:
             log.warning("instance %s: %s", each.id, error)
     traffic.tell_router(database)
+
+
+def _kept(uow: UnitOfWork) -> set[str]:
+    """Deployments whose instances are needed: those that serve, and those that get traffic."""
+    serving = {row.deployment_id for row in store.all_current(uow)}
+    return serving | {group.partition(".")[0] for row in store.load_listeners(uow) for group in row.weights}
+
+
+def _stray(instance: Instance, owner: Deployment, kept: set[str]) -> bool:
+    """Left by a rollout that failed even on its way back, and no longer of use."""
+    return not owner.active and instance.stop_after is None and owner.id not in kept
 
 
 def _order(owner: Deployment, orders: Mapping[str, Deployment], instance: Instance) -> Order:
@@ -78,16 +93,23 @@ def _tell(uow: UnitOfWork, instance: Instance) -> None:
     )
 
 
-def _restart(database: Database, order: Order, instance: Instance) -> None:
-    acts.start_instance(database, order, instance)
+def _restart(database: Database, order: Order, instance: Instance, now: datetime) -> None:
+    """Start it again: at once the first time, then ever more seldom while it keeps dying."""
+    ran = now - instance.started_at
+    restarts = 0 if ran > 2 * SLOWEST else instance.restarts
+    if ran < min(SLOWEST, timedelta(seconds=2**restarts - 1)):
+        return
     with database.begin() as uow:
-        store.update_instance(uow, instance.id, restarts=instance.restarts + 1)
+        if not launch.is_free(instance.port):  # a stranger took it while the instance was down
+            instance = replace(instance, port=launch.free_port(store.used_ports(uow)))
+        store.update_instance(uow, instance.id, restarts=restarts + 1, port=instance.port)
+    acts.start_instance(database, order, instance)
 
 
 def _drain(database: Database, instance: Instance) -> None:
     """It leaves the router now, and ends at a later look."""
     with database.begin() as uow:
-        store.update_instance(uow, instance.id, wanted="draining", stop_after=uow.now() + DRAIN)
+        store.retire(uow, instance, uow.now() + DRAIN)
 
 
 def _end(database: Database, owner: Deployment, order: Order, instance: Instance) -> None:

@@ -140,9 +140,11 @@ def _deployment(row: sa.RowMapping) -> Deployment:
     return Deployment(**values | {"order": Order.model_validate(row["order"])})
 
 
-def load(uow: UnitOfWork, deployment_id: str) -> Deployment:
-    """One rollout. Raises NotFound."""
+def load(uow: UnitOfWork, deployment_id: str, *, lock: bool = False) -> Deployment:
+    """One rollout; with `lock`, nobody else writes it in this transaction. Raises NotFound."""
     query = sa.select(deployments).where(deployments.c.id == deployment_id)
+    if lock:
+        query = query.with_for_update()
     row = uow.connection.execute(query).mappings().first()
     if row is None:
         raise NotFound(f"there is no deployment {deployment_id}")
@@ -225,6 +227,17 @@ def add_instances(uow: UnitOfWork, new: Sequence[Instance]) -> None:
 def update_instance(uow: UnitOfWork, instance_id: str, **values: Any) -> None:
     """Change columns of one instance."""
     uow.connection.execute(sa.update(instances).where(instances.c.id == instance_id).values(**values))
+
+
+def retire(uow: UnitOfWork, instance: Instance, stop_after: datetime) -> None:
+    """Have it leave the router and end then, unless it changed: a rollback may have adopted it."""
+    same = (
+        instances.c.id == instance.id,
+        instances.c.deployment_id == instance.deployment_id,
+        instances.c.wanted == "running",
+        instances.c.stop_after.is_not_distinct_from(instance.stop_after),
+    )
+    uow.connection.execute(sa.update(instances).where(*same).values(wanted="draining", stop_after=stop_after))
 
 
 def used_ports(uow: UnitOfWork) -> set[int]:
