@@ -221,7 +221,9 @@ class World:
         sa.event.listen(
             self.database.engine, "connect", lambda made, _: made.execute("PRAGMA synchronous = OFF")
         )
-        metadata.create_all(self.database.engine)
+        if not (self.folder / "made").exists():
+            metadata.create_all(self.database.engine)
+            (self.folder / "made").touch()
 
     # what a person does
 
