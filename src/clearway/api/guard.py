@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from clearway import access, catalog
-from clearway.kernel import Actor, Unauthenticated
+from clearway.kernel import Actor, ClearwayError, Unauthenticated
 from clearway.storage import Database, UnitOfWork
 
 from .ask import Ask
@@ -96,11 +99,15 @@ def require_somewhere(uow: UnitOfWork, actor: Actor, action: str) -> None:
 
 
 class Touches:
-    """Notes that a token is in use, at most once a minute for each, so that reads stay reads."""
+    """Notes that a token is in use, at most once a minute for each, so that reads stay reads.
+
+    Beside the request: a read must not wait for the database's writers.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._at: dict[str, datetime] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="clearway-touch")
 
     def seen(self, database: Database, bearer: str, token: str) -> None:
         """The token was shown just now."""
@@ -112,5 +119,10 @@ class Touches:
             if len(self._at) > 10_000:
                 self._at.clear()
             self._at[token] = now
-        with database.begin() as uow:
+        self._writer.submit(self._note, database, bearer)
+
+    @staticmethod
+    def _note(database: Database, bearer: str) -> None:
+        # It is a hint for the access review: a database that is busy or away is not worth an error.
+        with suppress(ClearwayError, sa.exc.SQLAlchemyError), database.begin() as uow:
             access.authenticate(uow, bearer)

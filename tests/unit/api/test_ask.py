@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +14,7 @@ import sqlalchemy as sa
 from clearway import access, ledger
 from clearway.api.ask import KEPT_FOR
 from clearway.api.store import idempotency_table
+from clearway.kernel import SYSTEM
 from clearway.storage import Database
 
 TEAMS = "".join(f"kind: Team\nname: team-{number}\n---\n" for number in range(7))
@@ -147,7 +149,19 @@ def test_pages_reach_everything_once(client: Callable[..., Any]) -> None:
 
 
 def test_using_a_token_is_noted(client: Callable[..., Any]) -> None:
-    """Reads leave a trace of when a token was last used."""
+    """Reads leave a trace of when a token was last used, soon after."""
     dev = client("dev")
     dev.get("/v1/teams")
-    assert dev.get("/v1/tokens").json()["items"][0]["last_used_at"] is not None
+    deadline = time.monotonic() + 20
+    while dev.get("/v1/tokens").json()["items"][0]["last_used_at"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_reads_do_not_wait_for_writers(client: Callable[..., Any], database: Database) -> None:
+    """While somebody writes, everybody reads."""
+    dev = client("dev")
+    with database.begin() as uow:
+        ledger.append(uow, SYSTEM, "test.waits", "test:1")
+        answer = dev.get("/v1/teams")
+    assert answer.status_code == 200

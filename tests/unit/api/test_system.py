@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
+import httpx
 import pytest
+from servers import serving
 
 from clearway import access, ledger
+from clearway.api import create_app
 from clearway.api.ask import Ask
 from clearway.api.routes.events import Tail, _stream
 from clearway.kernel import SYSTEM, Actor
@@ -149,3 +153,25 @@ def test_the_stream_ends_when_the_token_is_revoked(database: Database, token: Ca
         assert await stream.ends()
 
     asyncio.run(scenario())
+
+
+def test_the_stream_resumes_over_http(database: Database, settings: Any, token: Callable[..., str]) -> None:
+    """A real client gets events as they happen, and with Last-Event-ID what it missed."""
+    headers = {"Authorization": f"Bearer {token('admin')}"}
+    with (
+        serving(create_app(database, settings)) as address,
+        httpx.Client(base_url=address, headers=headers, timeout=20) as http,
+    ):
+        with http.stream("GET", "/v1/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry:")
+            with database.begin() as uow:
+                first = ledger.append(uow, SYSTEM, "build.started", "build:bld_1")
+            assert "event: build.started" in list(islice(lines, 4))
+        with database.begin() as uow:
+            ledger.append(uow, SYSTEM, "build.succeeded", "build:bld_1")
+        again = {"Last-Event-ID": str(first.index)}
+        with http.stream("GET", "/v1/events", headers=again) as stream:
+            assert "event: build.succeeded" in list(islice(stream.iter_lines(), 5))
+        assert http.get("/v1/events", headers={"Last-Event-ID": "x"}).status_code == 422
