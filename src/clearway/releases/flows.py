@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any
 
-from clearway import artifacts
+from clearway import artifacts, workflow
 from clearway.kernel import ClearwayError, Retry
 from clearway.storage import Database
 from clearway.workflow import Chore, Flow, Run
@@ -14,6 +15,8 @@ from . import service, store
 
 APPROVAL = "https://clearway.dev/attestation/approval/v1"
 SWEEP_S = 20.0
+AGAIN_S = 60.0
+ATTEMPTS = 24 * 60
 log = logging.getLogger("clearway.releases")
 
 
@@ -34,16 +37,41 @@ def advance(database: Database, run: Run, promotion_id: str, revision: int) -> N
         service.hold(uow, promotion_id, revision, f"it could not be looked at: {why}")
 
 
-def follow(database: Database, run: Run, promotion_id: str) -> None:
-    """Promote what did well to the next environment."""
-    with database.begin() as uow:
-        service.follow(uow, promotion_id)
+def follow(database: Database, run: Run, promotion_id: str, attempt: int = 0) -> None:
+    """Promote what did well to the next environment; tried again for a day while it cannot be planned."""
+    try:
+        with database.begin() as uow:
+            service.follow(uow, promotion_id)
+    except ClearwayError as error:
+        _again(
+            database, service.FOLLOW, f"follow/{promotion_id}", {"promotion_id": promotion_id}, attempt, error
+        )
 
 
-def attest(database: Database, run: Run, promotion_id: str, approval_id: str) -> None:
+def attest(database: Database, run: Run, promotion_id: str, approval_id: str, attempt: int = 0) -> None:
     """Turn an approval into signed evidence about the release; where nobody signs, there is none."""
     if artifacts.Signer not in database.tools:
         return
+    try:
+        _attest(database, promotion_id, approval_id)
+    except ClearwayError as error:
+        args = {"promotion_id": promotion_id, "approval_id": approval_id}
+        _again(database, service.ATTEST, f"attest/{approval_id}", args, attempt, error)
+
+
+def _again(
+    database: Database, flow: str, key: str, args: dict[str, Any], attempt: int, error: ClearwayError
+) -> None:
+    """Start the flow once more, a minute later, under a key of its own."""
+    log.warning("%s failed: %s", key, error)
+    if attempt >= ATTEMPTS:
+        return
+    with database.begin() as uow:
+        later = uow.now() + timedelta(seconds=AGAIN_S)
+        workflow.start(uow, flow, f"{key}/{attempt + 1}", {**args, "attempt": attempt + 1}, at=later)
+
+
+def _attest(database: Database, promotion_id: str, approval_id: str) -> None:
     with database.read() as uow:
         promotion = store.promotion(uow, promotion_id)
         if promotion is None:

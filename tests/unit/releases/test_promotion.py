@@ -437,3 +437,33 @@ def test_soak_is_counted_where_it_ran_before(house: House) -> None:
         ).all()
     assert [each.key for each in due] == [f"{promotion.id}/{soaking.revision}"]
     assert workflow.wake_due(house.database) == 0
+
+
+def test_what_follows_a_success_is_tried_until_it_can_be_planned(house: House) -> None:
+    """The history cannot be read for a while; the next stop's promotion comes once it can."""
+    house.release("1.0.0")
+    house.promote("1.0.0", "dev")
+    while house.at("dev")[0].state != "succeeded":
+        house.step()
+    mirror = house.folder / "mirrors"
+    mirror.rename(house.folder / "away")
+    house.run()
+    assert house.at("uat") == []
+    (house.folder / "away").rename(mirror)
+    house.wait(120)
+    assert house.at("uat")[0].state == "waiting-approval"
+
+
+def test_an_approval_is_signed_once_the_signer_is_back(house: House) -> None:
+    """Waiting for the signer holds nothing up, and the evidence is not lost."""
+    signer = house.database.tools[artifacts.Signer]
+    promotion = waiting(house)
+    signer.away = True
+    house.approve(promotion.id)
+    house.wait(60)
+    assert house.look(promotion.id).state == "succeeded"
+    signer.away = False
+    house.wait(120)
+    with house.database.read() as uow:
+        found = artifacts.evidence(uow, promotion.release_digest)
+    assert [each.predicate_type for each in found] == [releases.APPROVAL]

@@ -1,6 +1,6 @@
 """The verbs of releases, one file each."""
 
-from .approve import approve, cancel, reject
+from .approve import ATTEST, approve, cancel, reject
 from .calendars import apply, open_now, plan_apply
 from .create import create
 from .moving import advance
@@ -8,12 +8,14 @@ from .overview import Overview, overview
 from .permit import DeployPermit, permit
 from .planning import make_plan
 from .promote import dry_run, promote
-from .react import follow, hold, on_build_finished, on_deployment_finished, reconsider, sweep
+from .react import FOLLOW, follow, hold, on_build_finished, on_deployment_finished, reconsider, sweep
 from .read import change_request, notes, promotion, promotion_of_deployment, promotions, release, releases
 from .rollback import rollback
 from .trace import Link, Trace, trace
 
 __all__ = [
+    "ATTEST",
+    "FOLLOW",
     "DeployPermit",
     "Link",
     "Overview",
