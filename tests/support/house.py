@@ -106,6 +106,7 @@ class House:
     folder: Path
     clock: FixedClock = field(default_factory=FixedClock)
     platform: str = PLATFORM
+    postgres: bool = False
 
     def __post_init__(self) -> None:
         self.queue = Queue()
@@ -142,7 +143,13 @@ class House:
             deploy.MetricSource: deploy_ports.FakeMetrics(),
             deploy.Permit: releases.DeployPermit(),
         }
-        return make_database(self.folder, clock=self.clock, tools=tools, bus=bus)
+        if not self.postgres:
+            return make_database(self.folder, clock=self.clock, tools=tools, bus=bus)
+        from postgres import make_postgres
+
+        database = make_postgres(self.clock, tools)
+        database.bus = bus
+        return database
 
     def apply(self, text: str) -> None:
         """Apply platform documents."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clearway import artifacts, deploy, ledger, source
+from clearway import artifacts, catalog, deploy, ledger, source
 from clearway.kernel import ClearwayError, Conflict, NotFound, is_digest
 from clearway.releases import rollouts, store
 from clearway.releases.model import Promotion, Release
@@ -143,12 +143,13 @@ def _of_promotion(uow: UnitOfWork, promotion: Promotion) -> _Found:
 
 
 def _latest(uow: UnitOfWork, release: Release) -> Promotion | None:
-    """The release's promotion that matters most: the last that did well, else the last."""
+    """The release's promotion that matters most: the furthest stop where it did well, else the last one."""
     equal = {"release_id": release.id}
-    for states in (["succeeded"], None):
-        if found := store.promotion_page(uow, equal, states, None, 1):
-            return found[0]
-    return None
+    order = {each.name: each.order for each in catalog.environments(uow)}
+    if good := store.promotion_page(uow, equal, ["succeeded"], None, 20):
+        return max(good, key=lambda each: (order.get(each.environment, -1), each.id))
+    found = store.promotion_page(uow, equal, None, None, 1)
+    return found[0] if found else None
 
 
 def _links(uow: UnitOfWork, found: _Found) -> Iterator[Link]:
