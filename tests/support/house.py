@@ -107,6 +107,7 @@ class House:
     clock: FixedClock = field(default_factory=FixedClock)
     platform: str = PLATFORM
     postgres: bool = False
+    more_flows: Mapping[str, workflow.Flow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.queue = Queue()
@@ -252,7 +253,7 @@ class House:
 
     def run(self, most: int = 500) -> None:
         """Run what was started, and what is due, until nothing is."""
-        flows = {**releases.FLOWS, **deploy.FLOWS}
+        flows = {**releases.FLOWS, **deploy.FLOWS, **self.more_flows}
         for _ in range(most):
             if not self.queue.waiting and not workflow.wake_due(self.database):
                 return

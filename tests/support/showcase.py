@@ -1,0 +1,166 @@
+"""A house with something to look at: releases that went well, a canary that fails, an incident, builds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from house import DANA, DEFINITION, PLATFORM, RITA, ROOT, House
+
+from clearway import access, build, catalog, config, incidents, ledger, metrics, releases
+from clearway.build import store as build_store
+from clearway.deploy import ports as deploy_ports
+from clearway.kernel import SYSTEM
+from clearway.storage import Database
+
+SHOWN = PLATFORM.replace(
+    "strategy: {kind: recreate}, soak: 1h}",
+    "strategy: {kind: canary, steps: [{weight: 10, hold: 10s}, {weight: 50, hold: 10s}, {weight: 100}],"
+    " warm: 1m}}",
+)
+SHOP = (
+    DEFINITION
+    + """
+canary:
+  metrics:
+    - {name: errors, kind: proportion, direction: increase, critical: true,
+       numerator: {metric: shop_requests_total, labels: {status: "5.."}},
+       denominator: {metric: shop_requests_total}}
+    - {name: latency, kind: values, histogram: shop_request_seconds, direction: increase, tolerance: 0.5}
+"""
+).replace('command: ["./shop"]', 'command: ["./shop"], metrics: {path: /metrics}')
+
+PASSWORD = "correct horse battery staple"
+BOUNDS = (0.01, 0.05, 0.1, 0.5)
+
+
+class Traffic:
+    """A metric source: every instance serves a thousand requests a second, some of them badly."""
+
+    def __init__(self, house: Showcase) -> None:
+        self.house = house
+        self.faulty: set[str] = set()  # versions that answer 8 % of their requests with an error, and slowly
+
+    def scrape(self, port: int, path: str) -> Sequence[deploy_ports.Sample]:
+        """See MetricSource."""
+        launched = [each for each in self.house.target.launched.values() if each.port == port][-1]
+        bad = launched.variables.get("CLEARWAY_VERSION") in self.faulty
+        served = 1000.0 * (self.house.clock().timestamp() - self.house.began)
+        errors = served * 0.08 if bad else served * 0.002
+        samples = [
+            deploy_ports.Sample("shop_requests_total", {"status": "200"}, served - errors),
+            deploy_ports.Sample("shop_requests_total", {"status": "500"}, errors),
+        ]
+        for bound in BOUNDS:
+            share = min(1.0, bound / (0.4 if bad else 0.1))
+            samples.append(
+                deploy_ports.Sample("shop_request_seconds_bucket", {"le": str(bound)}, served * share)
+            )
+        samples.append(deploy_ports.Sample("shop_request_seconds_bucket", {"le": "+Inf"}, served))
+        return samples
+
+
+@dataclass
+class Showcase(House):
+    """The house of the tests, with what pages read beside."""
+
+    platform: str = SHOWN
+
+    def __post_init__(self) -> None:
+        self.more_flows = metrics.FLOWS
+        self.began = self.clock().timestamp() - 10
+        super().__post_init__()
+        with self.database.begin() as uow:
+            access.set_password(uow, ROOT, RITA.name, PASSWORD)
+
+    def _database(self) -> Database:
+        database = super()._database()
+        for kind, handler in (*incidents.SUBSCRIBERS, *metrics.SUBSCRIBERS):
+            database.bus.subscribe(kind, handler)
+        self.traffic = Traffic(self)
+        database.tools[ledger.NoteSigner] = ledger.load_or_create_key(
+            self.folder / "ledger.pem", "clearway.example/log"
+        )
+        database.tools[build.Workshop] = build.Workshop(self.folder / "builds")
+        database.tools[deploy_ports.MetricSource] = self.traffic
+        database.tools[metrics.History] = metrics.FakeHistory()
+        return database
+
+    def wait(self, seconds: float, step: float = 2.0) -> None:
+        """As the house does, in steps that a canary sees."""
+        super().wait(seconds, step)
+
+    def one(self, state: str) -> releases.Promotion:
+        """The newest promotion in a state."""
+        with self.database.read() as uow:
+            return releases.promotions(uow, states=(state,)).items[0]
+
+    def log(self, build_id: str, *lines: str) -> None:
+        """Write a build's log."""
+        written = build.Workshop(self.folder / "builds").log(build_id)
+        for line in lines:
+            step, _, text = line.partition(" | ")
+            written.say(step, text)
+        written.close()
+
+    def broken_build(self) -> str:
+        """A build that failed in its tests."""
+        with self.database.begin() as uow:
+            made = build.Build(
+                "bld_0_broken", "shop", "feature", True, "running", "dana", uow.now(), started_at=uow.now()
+            )
+            build_store.add(uow, made)
+            build_store.change_open(
+                uow, made.id, status="failed", error="the tests failed", finished_at=uow.now()
+            )
+        self.log(
+            made.id,
+            "build | building feature",
+            "compile | all fine",
+            "test | FAIL: test_prices <script>alert(1)</script>",
+            "test | AssertionError: 3 != 4",
+            "build | the tests failed",
+        )
+        return made.id
+
+    def fill(self) -> Showcase:
+        """The story: 1.0.0 runs everywhere, 1.1.0 too, 1.2.0 fails its canary, 1.3.0 waits for uat."""
+        with self.database.begin() as uow:
+            config.set_value(uow, ROOT, "shop", "prod", "GREETING", "Good day", "more polite")
+        for version, subject in (("1.0.0", "feat: sell things"), ("1.1.0", "feat(front): cheapest first")):
+            self.commit(subject, SHOP)
+            self.log(self.release(version).build_id, "build | built", "test | Ran 3 tests")
+            self.all_the_way(version)
+        self.commit("perf(front): keep rendered pages", SHOP)
+        self.release("1.2.0")
+        self.traffic.faulty.add("1.2.0")
+        self.all_the_way("1.2.0")
+        self.commit("feat!: say how long the shop is open <b>bold</b>", SHOP)
+        self.release("1.3.0")
+        self.promote("1.3.0", "dev")
+        self.wait(5, 5.0)
+        self.broken_build()
+        with self.database.begin() as uow:
+            ledger.checkpoint(uow)
+        return self
+
+    def all_the_way(self, version: str) -> None:
+        """To production, or as far as it gets."""
+        self.promote(version, "dev")
+        self.wait(5, 5.0)
+        self.approve(self.at("uat")[0].id)
+        self.wait(5, 5.0)
+        asked = self.promote(version, "prod", RITA)
+        self.approve(asked.id, ROOT)
+        self.wait(60, 5.0)
+
+    def many(self, services: int) -> None:
+        """More services than fit a page."""
+        text = "\n---\n".join(
+            f"{{kind: Service, name: service-{number:04}, team: store, repository: /x, route: standard}}"
+            for number in range(services)
+        )
+        self.apply(text)
+
+
+__all__ = ["DANA", "PASSWORD", "RITA", "ROOT", "SYSTEM", "Showcase", "catalog"]
