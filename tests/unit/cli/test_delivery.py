@@ -1,0 +1,188 @@
+"""The commands that deliver, against real rooms and real git; flows run when the test says so."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from house import House
+from servers import serving
+
+from clearway import access, build
+from clearway.api import create_app
+from clearway.build import Workshop
+from clearway.cli import exits, watch
+from clearway.kernel import FixedClock
+
+
+class Settings:
+    url = "http://clearway.example"
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    house = House(tmp_path, FixedClock())
+    house.database.tools[Workshop] = Workshop(tmp_path / "builds")
+    yield house
+    house.database.dispose()
+
+
+@pytest.fixture
+def by(
+    house: House, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
+    """`by("rita", "status")`: a command as a person."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    tokens: dict[str, str] = {}
+
+    def call(name: str, *arguments: str) -> Any:
+        if name not in tokens:
+            with house.database.begin() as uow:
+                root = access.TokenActor("root", actions=access.ACTIONS)
+                tokens[name] = access.create_token(uow, root, name).secret
+        monkeypatch.setenv("CLEARWAY_TOKEN", tokens[name])
+        return run(*arguments)
+
+    with serving(create_app(house.database, Settings(house.folder))) as address:
+        monkeypatch.setenv("CLEARWAY_URL", address)
+        yield call
+    structlog.reset_defaults()
+
+
+def test_from_a_build_to_an_approval(house: House, by: Callable[..., Any]) -> None:
+    """Release, plan, promotion, someone else's signature, status, trace and notes."""
+    house.build("1.0.0")
+    made = by("dana", "release", "shop", "1.0.0")
+    assert (made.code, "sha256:" in made.out) == (0, True)
+    assert "1.0.0" in by("dana", "release", "shop", "--list").out
+    plan = by("dana", "promote", "shop", "1.0.0", "--to", "dev", "--dry-run")
+    assert plan.code == 0
+    assert "gate tests-passed: yes" in plan.out
+    assert by("dana", "status", "--json").json["services"]
+    assert by("dana", "promote", "shop", "1.0.0", "--to", "dev", "-m", "first").code == 0
+    house.wait(60)
+    assert "1.0.0" in by("dana", "status").out
+    uat = house.at("uat")[0]
+    assert "clearway approve" in by("dana", "status", uat.id).out
+    own = by("dana", "approve", uat.id, "--yes")
+    assert own.code == exits.NOT_PERMITTED
+    assert by("rita", "approve", uat.id).code == exits.USAGE, "nobody was there to read the plan"
+    stale = by("rita", "approve", uat.id, "--plan-hash", "sha256:" + "0" * 64)
+    assert stale.code == exits.REFUSED
+    assert by("rita", "approve", uat.id, "--yes", "-m", "fine").code == 0
+    house.wait(60)
+    done = by("dana", "status", house.at("uat")[0].deployment_id)
+    assert "succeeded" in done.out
+    trace = by("dana", "trace", "shop@1.0.0")
+    assert "commit" in trace.out
+    assert "# shop 1.0.0" in by("dana", "notes", "shop", "1.0.0").out
+    assert by("dana", "trace", "nothing").code == exits.USAGE
+    assert by("dana", "metrics").code == 0
+
+
+def test_a_gate_that_says_no_is_4(house: House, by: Callable[..., Any]) -> None:
+    """The gate, its reason and what would change it are on standard error."""
+    house.release("1.0.0", failed=1)
+    dry = by("dana", "promote", "shop", "1.0.0", "--to", "dev", "--dry-run", "--json")
+    assert (dry.code, dry.json["allowed"]) == (exits.REFUSED, False)
+    done = by("dana", "promote", "shop", "1.0.0", "--to", "dev")
+    assert done.code == exits.REFUSED
+    assert "gate tests-passed: no: untested software is a guess" in done.err
+
+
+def test_waiting_tells_what_happens_and_how_it_ended(house: House, by: Callable[..., Any]) -> None:
+    """`--wait` follows until the end: 0 when it runs, 4 when somebody rejected it."""
+    house.release("1.0.0")
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.02):
+            house.wait(10)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        done = by("dana", "promote", "shop", "1.0.0", "--to", "dev", "--wait")
+    finally:
+        stop.set()
+        worker.join(60)
+    assert done.code == 0, done.err
+    assert "succeeded" in done.err + done.out
+    house.wait(60)
+    uat = house.at("uat")[0].id
+    assert by("rita", "reject", uat, "--reason", "not on a Friday").code == 0
+    assert by("rita", "reject", uat, "--reason", "twice").code == exits.REFUSED
+
+
+def test_a_rollback_needs_a_reason_and_a_right(house: House, by: Callable[..., Any]) -> None:
+    """Without a reason it is usage, without a right 3, with nothing to go back to 4."""
+    house.release("1.0.0")
+    house.to("uat", "1.0.0")
+    assert by("otto", "rollback", "shop", "--in", "uat").code == exits.USAGE
+    assert by("vera", "rollback", "shop", "--in", "uat", "-m", "slow").code == exits.NOT_PERMITTED
+    assert by("otto", "rollback", "shop", "--in", "uat", "-m", "slow").code == exits.REFUSED
+    house.commit("feat: second")
+    house.release("1.1.0")
+    house.to("uat", "1.1.0")
+    back = by("otto", "rollback", "shop", "--in", "uat", "-m", "slow", "--json")
+    assert (back.code, back.json["version"], back.json["kind"]) == (0, "1.0.0", "rollback")
+
+
+def test_a_build_is_watched_with_its_log(
+    house: House, by: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log runs by on standard error; a build that ends badly is 1."""
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.05)
+    queued = by("dana", "build", "shop", "--ref", "main", "--no-wait", "--json").json
+    assert queued["status"] == "queued"
+    stop = threading.Event()
+
+    def end() -> None:
+        while not stop.wait(0.02):
+            with house.database.begin() as uow:
+                for each in build.list(uow, service="shop", status="queued").items:
+                    path = uow.tool(Workshop).log_path(each.id)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text("source | hello\n")
+                    build.cancel(uow, access.TokenActor("root", actions=access.ACTIONS), each.id, "enough")
+
+    worker = threading.Thread(target=end)
+    worker.start()
+    try:
+        done = by("dana", "build", "shop", "--ref", "main")
+    finally:
+        stop.set()
+        worker.join(60)
+    assert done.code == exits.FAILED
+    assert "source | hello" in done.err
+    assert "enough" in done.out
+    assert by("dana", "build", "--log", queued["id"]).out == "source | hello\n"
+    assert "cancelled" in by("dana", "build", "--list").out
+    assert by("dana", "build").code == exits.USAGE
+    assert by("dana", "build", "ghost").code == exits.USAGE
+
+
+def test_incidents_are_worked_on(house: House, by: Callable[..., Any]) -> None:
+    """List, show, acknowledge, note, resolve."""
+    from clearway import incidents
+    from clearway.kernel import Actor
+
+    with house.database.begin() as uow:
+        made = incidents.declare(uow, Actor("otto"), "shop", "prod", "checkout is down")
+    assert made.id in by("otto", "incident", "list", "--open").out
+    assert by("otto", "incident", "acknowledge", made.id).code == 0
+    assert by("otto", "incident", "note", made.id, "the database was full").code == 0
+    assert "the database was full" in by("otto", "incident", "show", made.id).out
+    assert by("otto", "incident", "resolve", made.id, "-m", "early").code == exits.REFUSED
+    with house.database.begin() as uow:
+        incidents.restore(uow, Actor("otto"), made.id, "space was made")
+    assert by("otto", "incident", "resolve", made.id, "-m", "nobody watched the disk").code == 0
+    assert made.id not in by("otto", "incident", "list", "--open").out
