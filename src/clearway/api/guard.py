@@ -13,10 +13,11 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,15 +29,29 @@ from clearway.storage import Database, UnitOfWork
 from .ask import Ask
 
 PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json"})
+T = TypeVar("T")
 _MARK = "x-clearway-permission"
 _TOUCH_EVERY = timedelta(minutes=1)
 
 
-def needs(action: str) -> dict[str, Any]:
-    """The declaration of a route's permission: `@router.get("/x", **needs("build:read"))`."""
+class Listed(BaseModel, Generic[T]):
+    """A page of a list."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def needs(action: str, gives: Any = None, *, status: int = 200) -> dict[str, Any]:
+    """The declaration of a route's permission: `@router.get("/x", **needs("build:read"))`.
+
+    `gives` is the form of the answer, for the OpenAPI document.
+    """
     if action not in access.ACTIONS:
         raise ValueError(f"there is no action {action}")
-    return {"openapi_extra": {_MARK: action, "security": [{"token": []}]}}
+    declared: dict[str, Any] = {"openapi_extra": {_MARK: action, "security": [{"token": []}]}}
+    if gives is not None:
+        declared["responses"] = {status: {"model": gives}}
+    return declared
 
 
 def permission_of(route: Any) -> str | None:

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from servers import serving
 
@@ -175,3 +176,31 @@ def test_the_stream_resumes_over_http(database: Database, settings: Any, token: 
         with http.stream("GET", "/v1/events", headers=again) as stream:
             assert "event: build.succeeded" in list(islice(stream.iter_lines(), 5))
         assert http.get("/v1/events", headers={"Last-Event-ID": "x"}).status_code == 422
+
+
+def test_answers_have_the_form_that_openapi_promises(client: Callable[..., Any], database: Database) -> None:
+    """What is described is what is sent; a date is a date, a span is what people write."""
+    admin = client()
+    platform = (
+        "kind: Team\nname: t\n---\nkind: Environment\nname: e\norder: 1\nsoak: 90s\n---\n"
+        "kind: Route\nname: r\nenvironments: [e]\n---\n"
+        "kind: Service\nname: s\nteam: t\nroute: r\nrepository: /x\n"
+    )
+    admin.post("/v1/apply", json={"files": {"p.yaml": platform}}).raise_for_status()
+    document = admin.get("/openapi.json").json()
+    checked = 0
+    names = {"services": "s", "environments": "e", "users": "admin"}
+    query = {"proof": "?index=0", "consistency": "?old=1"}
+    for path, operations in document["paths"].items():
+        answer = operations.get("get", {}).get("responses", {}).get("200", {})
+        schema = answer.get("content", {}).get("application/json", {}).get("schema")
+        if not schema or "$ref" not in schema or "{digest}" in path:
+            continue
+        address = path.replace("{name}", names.get(path.split("/")[2], ""))
+        address += query.get(path.rpartition("/")[2], "")
+        found = admin.get(address)
+        assert found.status_code == 200, (address, found.text)
+        whole = {**schema, "components": document["components"]}
+        jsonschema.validate(found.json(), whole, jsonschema.Draft202012Validator)
+        checked += 1
+    assert checked >= 10

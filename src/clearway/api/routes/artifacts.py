@@ -9,13 +9,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from clearway import artifacts
 from clearway.api.ask import Asked
-from clearway.api.guard import Guarded, needs
+from clearway.api.guard import Guarded, Listed, needs
 from clearway.api.paging import Cursor, Limit, read_page
 
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["artifacts"])
 
 
-@router.get("/artifacts", **needs("artifact:read"))
+@router.get("/artifacts", **needs("artifact:read", Listed[artifacts.Artifact]))
 def every(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -33,7 +33,7 @@ def every(
     )
 
 
-@router.get("/artifacts/{digest}", **needs("artifact:read"))
+@router.get("/artifacts/{digest}", **needs("artifact:read", artifacts.Artifact))
 def one(ask: Asked, digest: str) -> Response:
     """One artifact."""
     return ask.read(lambda uow: artifacts.get(uow, digest))

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, Response
 from clearway import ledger
 from clearway.api.ask import Asked
 from clearway.api.bodies import Body
-from clearway.api.guard import Guarded, needs
+from clearway.api.guard import Guarded, Listed, needs
 from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.shown import shown
 
@@ -30,7 +30,7 @@ class CheckpointBody(Body):
     """The signed note, as it was given out."""
 
 
-@router.get("/entries", **needs("ledger:read"))
+@router.get("/entries", **needs("ledger:read", Listed[ledger.Entry]))
 def entries(
     ask: Asked,
     subject: Annotated[str | None, Query(max_length=300, description="Such as promotion:prm_01...")] = None,
@@ -83,7 +83,7 @@ def _verdict(found: ledger.Verification) -> dict[str, Any]:
     }
 
 
-@router.get("/proof", **needs("ledger:read"))
+@router.get("/proof", **needs("ledger:read", ledger.InclusionProof))
 def proof(
     ask: Asked,
     index: Annotated[int, Query(ge=0, description="The entry.")],
@@ -93,7 +93,7 @@ def proof(
     return ask.read(lambda uow: ledger.inclusion_proof(uow, index, size))
 
 
-@router.get("/consistency", **needs("ledger:read"))
+@router.get("/consistency", **needs("ledger:read", ledger.ConsistencyProof))
 def consistency(
     ask: Asked, old: Annotated[int, Query(ge=0)], new: Annotated[int | None, Query(ge=0)] = None
 ) -> Response:

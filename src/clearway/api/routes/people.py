@@ -10,7 +10,7 @@ from starlette.responses import Response
 from clearway import access
 from clearway.api.ask import Answer, Asked
 from clearway.api.bodies import PasswordBody, TokenBody
-from clearway.api.guard import Guarded, needs
+from clearway.api.guard import Guarded, Listed, needs
 from clearway.api.paging import Cursor, Limit, paged, read_page
 from clearway.api.shown import shown
 from clearway.kernel import parse_duration
@@ -30,13 +30,13 @@ def me(ask: Asked) -> Response:
     return ask.read(look)
 
 
-@router.get("/users", **needs("platform:read"))
+@router.get("/users", **needs("platform:read", Listed[access.User]))
 def users(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every user."""
     return read_page(ask, lambda uow: paged(access.users(uow), lambda each: each.name, cursor, limit))
 
 
-@router.get("/users/{name}", **needs("platform:read"))
+@router.get("/users/{name}", **needs("platform:read", access.User))
 def user(ask: Asked, name: str) -> Response:
     """One user."""
     return ask.read(lambda uow: access.user(uow, name))
@@ -70,7 +70,7 @@ def make_token(ask: Asked, body: TokenBody) -> Response:
     return ask.write(act, secret=True)
 
 
-@router.get("/tokens", **needs("token:read"))
+@router.get("/tokens", **needs("token:read", Listed[access.Token]))
 def tokens(
     ask: Asked,
     user: Annotated[
