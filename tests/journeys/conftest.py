@@ -30,6 +30,11 @@ class System:
 
     def up(self) -> None:
         """Start, and wait until it answers."""
+        self.start()
+        self.wait("readiness", self.ready)
+
+    def start(self) -> None:
+        """Start, without waiting."""
         with (self.home / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -46,9 +51,9 @@ class System:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait("readiness", self._ready)
 
-    def _ready(self) -> bool:
+    def ready(self) -> bool:
+        """Whether it answers."""
         assert self.process is not None
         assert self.process.poll() is None, (self.home / "up.log").read_text()[-4000:]
         with contextlib.suppress(httpx.HTTPError):
@@ -97,13 +102,13 @@ class System:
         )
         return done
 
-    def wait(self, what: str, look: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def wait(self, what: str, look: Callable[[], Any], seconds: float = 60.0, every_s: float = 0.05) -> Any:
         """Look until something true comes back."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if seen := look():
                 return seen
-            time.sleep(0.05)
+            time.sleep(every_s)
         raise AssertionError(
             f"waited {seconds} s in vain for {what}\n" + (self.home / "up.log").read_text()[-4000:]
         )
