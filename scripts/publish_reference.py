@@ -1,95 +1,104 @@
-"""Writes the generated parts of docs/reference/cli.md and api.md; a test fails when they are out of date."""
+"""Writes what the reference says about documents from their models: the JSON Schema and the tables of keys.
+
+A test says when it is due; `python scripts/publish_reference.py` does it.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
-_OWN = {"--help", "--json", "--url", "--token", "--home"}
+from pydantic import BaseModel
+
+from clearway import catalog, config
+from clearway.kernel import schema_of
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "docs/reference/clearway.schema.json"
+PAGES = (ROOT / "docs/reference/clearway-yaml.md", ROOT / "docs/reference/platform-files.md")
+TABLE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+ROOTS: tuple[type[BaseModel], ...] = (
+    catalog.ServiceDefinition,
+    *catalog.KINDS.values(),
+    *config.KINDS.values(),
+)
 
 
-class _Nowhere:
-    home = Path("/nonexistent")
-    url = "http://127.0.0.1:8800"
+def schema_text() -> str:
+    """The published JSON Schema of clearway.yaml."""
+    return json.dumps(catalog.definition_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def cli() -> str:
-    """Every command with its arguments, options and example."""
-    import typer
-
-    from clearway.cli.app import app
-
-    lines: list[str] = []
-    for path, command in _commands(typer.main.get_command(app), ()):
-        about = " ".join((command.help or "").split())
-        example = command.epilog.removeprefix("Example: ")
-        lines += [f"### clearway {' '.join(path)}", "", about, "", "```sh", example, "```", ""]
-        rows = [row for each in command.params if (row := _parameter(each))]
-        if rows:
-            lines += ["| | |", "|---|---|", *rows, ""]
-    return "\n".join(lines).rstrip() + "\n"
+def page_text(text: str) -> str:
+    """A page with its tables of keys as the models are now. Raises KeyError for a model that is not there."""
+    known = models()
+    return TABLE.sub(lambda found: f"{found[1]}{table(known, found[2])}{found[3]}", text)
 
 
-def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    children = getattr(command, "commands", None)
-    if not children:
-        yield path, command
-        return
-    for name, child in children.items():
-        yield from _commands(child, (*path, name))
+def models() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every model that a document holds, by the model's name."""
+    found: dict[str, dict[str, Any]] = {}
+    for root in ROOTS:
+        schema = schema_of(root)
+        found.update(schema.get("$defs", {}))
+        found[root.__name__] = schema
+    return found
 
 
-def _parameter(each: Any) -> str:
-    names = [*each.opts, *each.secondary_opts]
-    if path_only := _OWN & set(names):
-        return (
-            ""
-            if path_only != {"--json"} or each.metavar is None
-            else f"| `--json {each.metavar}` | {each.help} |"
-        )
-    about = (each.help or "").replace("|", "\\|")
-    if each.param_type_name == "argument":
-        name = each.metavar or each.name.upper()
-        need = "" if each.required else " (may be left out)"
-        return f"| `{name}` | {about}{need} |"
-    need = " **Required.**" if each.required else ""
-    return f"| {', '.join(f'`{name}`' for name in names)} | {about}{need} |"
+def table(known: dict[str, dict[str, Any]], name: str) -> str:
+    """The keys of one model as a Markdown table."""
+    schema = known[name]
+    rows = ["| key | value | default | meaning |", "|---|---|---|---|"]
+    for key, each in schema["properties"].items():
+        needed = key in schema.get("required", ())
+        default = "**required**" if needed else _default(each)
+        meaning = meaning_of(known, key, each).replace("\n", " ").replace("|", "\\|")
+        rows.append(f"| `{key}` | {_type(each)} | {default} | {meaning} |")
+    return "\n".join(rows) + "\n"
 
 
-def api() -> str:
-    """Every route with its permission, by kind of resource."""
-    from clearway.api import create_app
-    from clearway.storage import Database
-
-    database = Database("sqlite:////nonexistent/clearway.db", lambda: None)  # type: ignore[arg-type,return-value]
-    document = create_app(database, _Nowhere()).openapi()
-    by_tag: dict[str, list[str]] = {}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            permission = operation.get("x-clearway-permission")
-            about = operation.get("description", "").split("\n\n")[0].replace("\n", " ")
-            row = f"| `{method.upper()} {path}` | {f'`{permission}`' if permission else 'public'} | {about} |"
-            by_tag.setdefault(operation["tags"][0], []).append(row)
-    lines: list[str] = []
-    for tag, rows in by_tag.items():
-        lines += [f"### {tag.capitalize()}", "", "| request | permission | |", "|---|---|---|", *rows, ""]
-    return "\n".join(lines).rstrip() + "\n"
+def meaning_of(known: dict[str, dict[str, Any]], key: str, schema: dict[str, Any]) -> str:
+    """What a key is for: its own words, or those of the model that stands there."""
+    if key == "kind" and schema.get("const"):
+        return str(schema.get("description", "which document this is"))
+    inner = known.get(str(schema.get("$ref", "")).split("/")[-1], {})
+    return str(schema.get("description") or inner.get("description", ""))
 
 
-PAGES = {"cli.md": cli, "api.md": api}
+def _default(schema: dict[str, Any]) -> str:
+    value = schema.get("default")
+    if value is None or value in ([], {}, "") or isinstance(value, dict):
+        return ""
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
-def page(name: str, text: str) -> str:
-    """The page with its generated part made anew."""
-    part = f"{BEGIN}\n{PAGES[name]()}{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: part, text, flags=re.DOTALL)
+def _type(schema: dict[str, Any]) -> str:
+    """What may stand there, in a few words."""
+    if "const" in schema or "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema.get("enum", [schema.get("const")]))
+    if "anyOf" in schema or "oneOf" in schema:
+        kinds = [
+            _type(each) for each in schema.get("anyOf", schema.get("oneOf")) if each.get("type") != "null"
+        ]
+        return " or ".join(dict.fromkeys(kinds))
+    if "$ref" in schema or "allOf" in schema:
+        name = (schema.get("$ref") or schema["allOf"][0]["$ref"]).split("/")[-1]
+        return f"[{name}](#{name.lower()})"
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    if schema.get("type") == "object":
+        inner = schema.get("additionalProperties") or next(iter(schema["patternProperties"].values()))
+        return f"mapping to {_type(inner)}"
+    if "h|d" in str(schema.get("pattern")):
+        return "span of time, such as `90s`"
+    words = {"string": "text", "integer": "whole number", "boolean": "`true`, `false`", "number": "number"}
+    return words.get(str(schema.get("type")), "anything")
 
 
 if __name__ == "__main__":
-    for name in PAGES:
-        file = ROOT / "docs" / "reference" / name
-        file.write_text(page(name, file.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(page_text(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -54,7 +54,7 @@ def newest(system: System) -> dict[str, Any]:
 
 
 def test_killed_at_every_step_it_ends_the_same(shop: System) -> None:
-    """No step that finished runs again, nothing is deployed twice, no request is dropped, the ledger verifies."""
+    """No finished step runs again, nothing is deployed twice, no request is dropped, the ledger verifies."""
     with shop.client() as client:
         rows = client.get("/v1/overview").json()["services"]
     address = next(row for row in rows if row["service"] == "shop")["environments"]["prod"]["address"]

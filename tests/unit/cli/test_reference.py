@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from scripts.publish_reference import PAGES, ROOT, page
+from scripts.publish_interfaces import PAGES, ROOT, page
 
 from clearway.cli.exits import MEANINGS
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_generated_parts_are_up_to_date(name: str) -> None:
-    """`python scripts/publish_reference.py` would change nothing."""
+    """`python scripts/publish_interfaces.py` would change nothing."""
     file = Path(ROOT) / "docs" / "reference" / name
     text = file.read_text(encoding="utf-8")
     assert page(name, text) == text
