@@ -97,6 +97,7 @@ def admit(request: Request, action: str) -> Ask:
     bearer = bearer.strip()
     with database.read() as uow:
         principal = access.authenticate(uow, bearer)
+        request.state.actor = principal.actor.name  # also in the log line of a refusal
         require_somewhere(uow, principal.actor, action)
     request.app.state.touches.seen(database, bearer, principal.token_id or "")
     return Ask(database, principal, bearer, request)

@@ -107,14 +107,13 @@ class Surroundings:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self.figures.requests.labels(method, route, str(exchange.status or 499)).inc()
         self.figures.seconds.labels(method, route).observe(took)
-        ask = scope.get("state", {}).get("ask")
         log.info(
             "request",
             method=method,
             path=scope["path"],
             status=exchange.status or 499,
             ms=round(took * 1000, 1),
-            actor=ask.actor.name if ask else None,
+            actor=scope.get("state", {}).get("actor"),
         )
 
 

@@ -99,3 +99,15 @@ def test_every_answer_carries_its_id_and_safe_headers(client: Callable[..., Any]
     for name in ("x-content-type-options", "x-frame-options", "content-security-policy", "referrer-policy"):
         assert name in answer.headers
     assert "x-request-id" in nobody.get("/v1/teams").headers
+
+
+def test_every_request_is_one_line_in_the_log(
+    client: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asked for what, how it ended, under which id; also of a refusal, and never the token."""
+    answer = client("vic").post("/v1/apply", json={"files": {}})
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if "/v1/apply" in each]
+    assert answer.status_code == 403
+    for part in ("vic", "403", answer.headers["x-request-id"]):
+        assert part in line
+    assert "cwy_" not in line
