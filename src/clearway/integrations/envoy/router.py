@@ -15,7 +15,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,24 @@ class EnvoyRouter:
         self._program = program(folder / "process")
         self._concurrency = concurrency
         self._told: list[Route] | None = None
+        self._open: set[int] = set()  # ports that were seen to accept connections
 
     def apply(self, routes: Sequence[Route]) -> None:
         """See Router."""
         ordered = sorted(routes, key=lambda route: route.name)
+        self._open &= {route.port for route in ordered}
         if self._told == ordered and self._program.alive():
             return
-        self._told = None
-        fresh = self._write_before(ordered)
-        self._ensure()
-        self._confirm_groups(fresh)
-        self._write_routes(ordered)
-        self._confirm_routes(ordered)
-        self._write_after(ordered)
+        again, self._told = self._told is None, None
+        try:
+            groups = self._write_before(ordered)
+            self._ensure()
+            self._confirm_groups(groups)
+            self._write_routes(ordered, again)
+            self._confirm_routes(ordered)
+            self._write_after(ordered)
+        except OSError as error:
+            raise Retry(f"the router's files cannot be written: {error.strerror or error}") from error
         self._told = ordered
 
     def alive(self) -> bool:
@@ -77,7 +82,7 @@ class EnvoyRouter:
         self._told = None
         self._program.stop(5.0)
 
-    def _write_before(self, routes: Sequence[Route]) -> set[str]:
+    def _write_before(self, routes: Sequence[Route]) -> dict[str, Sequence[int]]:
         """Endpoints and clusters, wanted ones and those that routes may still name; the wanted groups."""
         wanted: dict[str, Sequence[int]] = {}
         for route in routes:
@@ -88,12 +93,13 @@ class EnvoyRouter:
         self._write("cds.json", [resources.cluster(group, self.xds) for group in sorted(known | set(wanted))])
         if not (self.xds / "lds.json").exists():
             self._write("lds.json", [])
-        return set(wanted)
+        return wanted
 
-    def _write_routes(self, routes: Sequence[Route]) -> None:
+    def _write_routes(self, routes: Sequence[Route], again: bool) -> None:
         for route in routes:
             self._write(resources.routes_file(route.port), [resources.route_configuration(route)])
-        self._write("lds.json", [resources.listener(route, self.xds) for route in routes])
+        # After a failure listeners are told again, even unchanged: Envoy forgot those that could not bind.
+        self._write("lds.json", [resources.listener(route, self.xds) for route in routes], again)
 
     def _write_after(self, routes: Sequence[Route]) -> None:
         """Forget groups that no route knows any more."""
@@ -104,10 +110,10 @@ class EnvoyRouter:
             if file.name not in keep:
                 file.unlink(missing_ok=True)
 
-    def _write(self, name: str, found: Sequence[Json]) -> None:
+    def _write(self, name: str, found: Sequence[Json], again: bool = False) -> None:
         text = json.dumps({"resources": list(found)}, sort_keys=True)
         place = self.xds / name
-        if place.exists() and place.read_text() == text:
+        if not again and place.exists() and place.read_text() == text:
             return
         beside = self.xds / f".{name}.new"
         beside.write_text(text)
@@ -129,17 +135,24 @@ class EnvoyRouter:
             boot.write_text(json.dumps(resources.bootstrap(self.xds, port)))
             (self.folder / "admin.port").write_text(str(port))
             argv = [envoy_program(), "-c", str(boot), "--concurrency", str(self._concurrency)]
+            self._open.clear()
             self._program.start(
                 [*argv, "--disable-hot-restart", "-l", "warning"],
                 {"PATH": os.environ.get("PATH", os.defpath)},
             )
-        self._until(lambda: self._get("/ready") is not None, START_S, "it does not become ready")
+        try:
+            self._until(lambda: self._get("/ready") is not None, START_S, "it does not become ready")
+        except Retry:
+            self._program.stop(1.0)  # it hangs; the next call starts a new one
+            raise
 
-    def _confirm_groups(self, groups: set[str]) -> None:
+    def _confirm_groups(self, groups: Mapping[str, Sequence[int]]) -> None:
+        wanted = {group: set(ports) for group, ports in groups.items()}
+
         def known() -> bool:
             answer = self._get("/clusters?format=json") or {}
-            active = {str(each["name"]) for each in answer.get("cluster_statuses", [])}
-            return groups <= active
+            found = {str(each["name"]): _ports_in(each) for each in answer.get("cluster_statuses", [])}
+            return all(found.get(group) == ports for group, ports in wanted.items())
 
         self._until(known, CONFIRM_S, "it does not know every group of instances")
 
@@ -152,9 +165,21 @@ class EnvoyRouter:
             for each in answer.get("configs", []):
                 config = each.get("route_config", {})
                 seen[config.get("name")] = _weights_in(config)
-            return all(seen.get(name) == weights for name, weights in wanted.items())
+            return all(seen.get(name) == weights for name, weights in wanted.items()) and self._listens(
+                routes
+            )
 
         self._until(told, CONFIRM_S, "it does not confirm the weights")
+
+    def _listens(self, routes: Sequence[Route]) -> bool:
+        """Every port accepts connections: a new Envoy is ready a moment before its listeners are."""
+        for port in {route.port for route in routes} - self._open:
+            with socket.socket() as probe:
+                probe.settimeout(1.0)
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return False
+            self._open.add(port)
+        return True
 
     def _until(self, check: Callable[[], bool], seconds: float, what: str) -> None:
         deadline = time.monotonic() + seconds
@@ -185,6 +210,11 @@ class EnvoyRouter:
             return dict(json.loads(body))
         except ValueError:
             return {}
+
+
+def _ports_in(cluster: Json) -> set[int]:
+    hosts = cluster.get("host_statuses", [])
+    return {int(each["address"]["socket_address"]["port_value"]) for each in hosts}
 
 
 def _weights_in(config: Json) -> list[Json]:

@@ -90,7 +90,7 @@ class Program:
                 stream.seek(0, os.SEEK_END)
                 stream.seek(max(0, stream.tell() - 64 * 1024))
                 text = stream.read().decode(errors="replace")
-        except FileNotFoundError:
+        except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 

@@ -1,0 +1,178 @@
+"""The Router port: one suite for Envoy and for the fake, and what only a real one can get wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from services import Load, get, wait_until
+
+from clearway.deploy.launch import free_port
+from clearway.deploy.ports import FakeRouter, Route, Router
+from clearway.integrations.envoy import EnvoyRouter
+from clearway.integrations.local import Program
+from clearway.kernel import Retry
+
+
+class Named(BaseHTTPRequestHandler):
+    """Answers with its server's name."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+    def do_GET(self) -> None:
+        name = self.server.name  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(name)))
+        self.send_header("X-Version", name)
+        self.end_headers()
+        self.wfile.write(name.encode())
+
+
+@pytest.fixture
+def ports() -> Iterator[dict[str, int]]:
+    servers = {name: ThreadingHTTPServer(("127.0.0.1", 0), Named) for name in ("old", "new")}
+    for name, server in servers.items():
+        server.name, server.daemon_threads = name, True  # type: ignore[attr-defined]
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield {name: server.server_port for name, server in servers.items()}
+    for server in servers.values():
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def envoy(tmp_path: Path) -> Iterator[EnvoyRouter]:
+    envoy = EnvoyRouter(tmp_path / "router", Program)
+    yield envoy
+    envoy.stop()
+
+
+@pytest.fixture(params=["envoy", "fake"])
+def router(request: pytest.FixtureRequest) -> Router:
+    return request.getfixturevalue("envoy") if request.param == "envoy" else FakeRouter()
+
+
+def route(port: int, ports: dict[str, int], **weights: int) -> Route:
+    return Route("prod/shop", port, {name: [at] for name, at in ports.items()}, weights)
+
+
+def test_the_same_again_is_harmless(router: Router, ports: dict[str, int]) -> None:
+    """apply starts the router and can be repeated; afterwards it is alive until it is stopped."""
+    for _ in range(3):
+        router.apply([route(free_port(set()), ports, old=100)])
+    assert router.alive()
+    router.stop()
+
+
+@pytest.mark.integration
+def test_traffic_follows_the_weights_and_nothing_is_dropped(
+    envoy: EnvoyRouter, ports: dict[str, int]
+) -> None:
+    """When apply returns, the new weights are true; through all moves each request is answered."""
+    port = free_port(set())
+    envoy.apply([route(port, {"old": ports["old"]}, old=100)])
+    with Load(port, pause_s=0.001) as load:
+        for share in (10, 50, 90, 100):
+            rest = {"old": 100 - share} if share < 100 else {}
+            envoy.apply([route(port, ports, new=share, **rest)])
+        envoy.apply([route(port, {"new": ports["new"]}, new=100)])
+        wait_until(lambda: get(port)[1] == "new", "the last move")
+        seen = load.versions["old"]
+        new = load.versions["new"]
+        wait_until(lambda: load.versions["new"] > new + 100, "more answers")
+        assert load.versions["old"] <= seen + 3, "only what was under way"
+    assert load.dropped == []
+
+
+@pytest.mark.integration
+def test_shares_are_what_was_asked_for(envoy: EnvoyRouter, ports: dict[str, int]) -> None:
+    """25 per cent is between 18 and 32 of each hundred, in 2,000 requests (more than seven sigma)."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, new=25, old=75)])
+    with Load(port, pause_s=0.0) as load:
+        wait_until(lambda: load.requests > 2000, "2,000 requests")
+    assert 0.18 < load.versions["new"] / load.requests < 0.32
+
+
+@pytest.mark.integration
+def test_without_a_group_it_says_so(envoy: EnvoyRouter) -> None:
+    """A place that nobody serves answers 503 with its name, instead of refusing the connection."""
+    port = free_port(set())
+    envoy.apply([Route("prod/shop", port, {}, {})])
+    status, text = get(port)
+    assert status == 503
+    assert "prod/shop" in text
+
+
+@pytest.mark.integration
+def test_a_router_that_died_is_started_with_the_same_routes(
+    envoy: EnvoyRouter, ports: dict[str, int]
+) -> None:
+    """The next apply, the same as before, brings it back at the same port."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, new=100)])
+    pid = Program(envoy.folder / "process").pid()
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not envoy.alive(), "it to be gone")
+    envoy.apply([route(port, ports, new=100)])
+    assert get(port) == (200, "new")
+
+
+@pytest.mark.integration
+def test_a_new_object_adopts_the_running_router(envoy: EnvoyRouter, ports: dict[str, int]) -> None:
+    """A restart of Clearway starts no second Envoy."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, old=100)])
+    pid = Program(envoy.folder / "process").pid()
+    again = EnvoyRouter(envoy.folder, Program)
+    again.apply([route(port, ports, new=100)])
+    assert Program(envoy.folder / "process").pid() == pid
+    assert get(port) == (200, "new")
+
+
+@pytest.mark.integration
+def test_a_taken_port_is_named_and_works_once_it_is_free(
+    envoy: EnvoyRouter, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Envoy ignores what it was told before, even what it could not do: it is told again."""
+    from clearway.integrations.envoy import router as module
+
+    monkeypatch.setattr(module, "CONFIRM_S", 2.0)
+    good = route(free_port(set()), ports, old=100)
+    envoy.apply([good])
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        other = Route("prod/other", port, {"new": [ports["new"]]}, {"new": 100})
+        with pytest.raises(Retry, match=str(port)):
+            envoy.apply([good, other])
+        assert get(good.port) == (200, "old"), "the others are served"
+    envoy.apply([good, other])
+    assert get(port) == (200, "new")
+
+
+@pytest.mark.integration
+def test_a_full_disk_is_a_delay(
+    envoy: EnvoyRouter, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry, while the router serves on as before."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, old=100)])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(Retry, match="space"):
+            envoy.apply([route(port, ports, new=100)])
+    assert get(port) == (200, "old")
+    envoy.apply([route(port, ports, new=100)])
+    assert get(port) == (200, "new")

@@ -1,0 +1,142 @@
+"""The Target port: one suite for processes of this machine and for the fake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from services import make_bundle, wait_until
+
+from clearway.deploy.launch import free_port
+from clearway.deploy.ports import FakeTarget, Launch, Target
+from clearway.integrations.local import LocalTarget
+from clearway.kernel import Permanent, Retry
+
+
+@pytest.fixture(params=["local", "fake"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
+    target = LocalTarget(tmp_path / "local") if request.param == "local" else FakeTarget()
+    yield target
+    target.stop("ins_1", 0.2)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    digest, _ = make_bundle(tmp_path, "1.0.0")
+    port = free_port(set())
+    variables = {"PORT": str(port), "CLEARWAY_VERSION": "1.0.0"}
+    return Launch("ins_1", digest, ("python", "-m", "tiny_main"), port, variables)
+
+
+def healthy(target: Target, launch: Launch) -> bool:
+    return target.observe(launch.instance_id, launch.port, "/healthz").healthy
+
+
+def test_it_starts_once_is_seen_and_ends(target: Target, launch: Launch, tmp_path: Path) -> None:
+    """Install, start, observe and stop: each a second time does nothing more."""
+    for _ in range(2):
+        target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    target.start(launch)
+    wait_until(lambda: healthy(target, launch), "it to be healthy")
+    seen = target.observe("ins_1", launch.port, "/healthz")
+    target.start(launch)
+    assert target.observe("ins_1", launch.port, "/healthz") == seen
+    for _ in range(2):
+        target.stop("ins_1", 2.0)
+        assert not target.observe("ins_1", launch.port, "/healthz").alive
+
+
+def test_what_is_not_installed_does_not_start(target: Target, launch: Launch) -> None:
+    """Permanent: trying again changes nothing."""
+    with pytest.raises(Permanent):
+        target.start(launch)
+
+
+def test_what_never_started_is_not_alive(target: Target, launch: Launch) -> None:
+    """A look at nothing is an answer, no error."""
+    seen = target.observe("ins_1", launch.port, "/healthz")
+    assert not seen.alive
+    assert not seen.healthy
+    assert seen.detail
+
+
+def local(tmp_path: Path) -> LocalTarget:
+    return LocalTarget(tmp_path / "local")
+
+
+def test_another_object_finds_the_process_and_cannot_start_it_twice(tmp_path: Path, launch: Launch) -> None:
+    """The lock says that it lives: a restarted Clearway adopts it, and two starts make one process."""
+    local(tmp_path).install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    local(tmp_path).start(launch)
+    try:
+        first = local(tmp_path).observe("ins_1", launch.port, "/healthz").pid
+        local(tmp_path).start(launch)
+        assert first == local(tmp_path).observe("ins_1", launch.port, "/healthz").pid
+    finally:
+        local(tmp_path).stop("ins_1", 2.0)
+
+
+def test_a_console_script_of_the_bundle_can_be_the_command(tmp_path: Path, launch: Launch) -> None:
+    """What the wheels install is on the path, and nothing is fetched."""
+    target = local(tmp_path)
+    target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    try:
+        target.start(Launch("ins_1", launch.bundle_digest, ("tiny-server",), launch.port, launch.variables))
+        wait_until(lambda: healthy(target, launch), "it to be healthy")
+    finally:
+        target.stop("ins_1", 2.0)
+
+
+def test_a_program_that_is_nowhere_is_named(tmp_path: Path, launch: Launch) -> None:
+    """Permanent, with the program's name."""
+    target = local(tmp_path)
+    target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    with pytest.raises(Permanent, match="no-such-program"):
+        target.start(Launch("ins_1", launch.bundle_digest, ("no-such-program",), launch.port, {}))
+
+
+def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path, launch: Launch) -> None:
+    """stop returns when it is gone, its children too."""
+    target = local(tmp_path)
+    target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    program = "import signal,subprocess,time;signal.signal(15,signal.SIG_IGN);subprocess.run(['sleep','600'])"
+    target.start(Launch("ins_1", launch.bundle_digest, ("python", "-c", program), launch.port, {}))
+    assert target.observe("ins_1", launch.port, "/").alive
+    target.stop("ins_1", 0.2)
+    assert not target.observe("ins_1", launch.port, "/").alive
+
+
+@pytest.mark.parametrize("text", [b"no tar at all", b""])
+def test_a_broken_bundle_leaves_no_install(tmp_path: Path, launch: Launch, text: bytes) -> None:
+    """Complete or not at all."""
+    target = local(tmp_path)
+    (tmp_path / "broken").write_bytes(text)
+    with pytest.raises(Permanent):
+        target.install(launch.bundle_digest, tmp_path / "broken")
+    assert list(target.installs.iterdir()) == []
+
+
+def test_a_full_disk_while_installing_is_told_and_leaves_nothing(
+    tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry: with space it works."""
+    target = local(tmp_path)
+    bundle = make_bundle(tmp_path, "1.0.0")[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(Retry, match="full"):
+            target.install(launch.bundle_digest, bundle)
+    assert list(target.installs.iterdir()) == []
+    target.install(launch.bundle_digest, bundle)
+
+
+def test_a_full_disk_while_starting_is_told(tmp_path: Path, launch: Launch) -> None:
+    """The launcher cannot write its files (here a folder stands in the way): Retry, and nothing runs."""
+    target = local(tmp_path)
+    target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    (target.instances / "ins_1" / "log").mkdir(parents=True)
+    with pytest.raises(Retry):
+        target.start(launch)
+    assert not target.observe("ins_1", launch.port, "/healthz").alive
