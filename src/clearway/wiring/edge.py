@@ -20,7 +20,7 @@ def application(built: System) -> App:
     from clearway.faces import generic
 
     api_app: App = api.create_app(built.database, built.settings)
-    web_app: App = web.create_app(built.database, built.settings)  # type: ignore[attr-defined]
+    web_app: App = web.create_app(built.database, built.settings)
     face: App = generic.create_app(built.database)
 
     async def dispatch(scope: Scope, receive: Any, send: Any) -> None:

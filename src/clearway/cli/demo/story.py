@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 
 from .load import Load
 from .server import DemoFailed, Json, Person, running, wait_for
@@ -142,12 +145,19 @@ class Teller:
     def _approve(self, row: Json) -> None:
         environment = row["environment"]
         approver = APPROVERS[environment]
+        if environment == "prod":
+            self._show_plan(row["id"])
         body = {"plan_hash": row["plan_hash"], "meaning": "reviewed and approved", "comment": "seen the plan"}
         path = f"/v1/promotions/{row['id']}/approve"
         if environment == "prod":
             self.say(f"prod: dev tries to approve their own change: {self.people['dev'].refused(path, body)}")
         self.say(f"{environment}: plan {row['plan_hash'][:19]}… approved by {approver}")
         self.people[approver].post(path, body)
+
+    def _show_plan(self, promotion_id: str) -> None:
+        plan = self.people["dev"].get(f"/v1/promotions/{promotion_id}")["plan"]
+        for number, step in enumerate(plan.get("content", plan)["steps"], 1):
+            self.say(f"prod: plan, step {number}: {step['text']}")
 
     def _send_traffic(self) -> None:
         if self.load is None and (address := self.address()):
@@ -248,6 +258,35 @@ class Teller:
             raise DemoFailed(f"the ledger does not verify: {proof}")
         self.say(f"{proof['entries']} entries verified, root {proof['root'][:24]}…")
 
+    def summary(self, url: str, passwords: dict[str, str]) -> None:
+        """What the reader should remember, and where to go on."""
+        story = self.story
+        self.chapter("In short")
+        table = Table(box=None, padding=(0, 2), show_edge=False)
+        for column in ("release", "environment", "outcome", "approved by"):
+            table.add_column(column)
+        for row in story.promotions:
+            if row["environment"] in APPROVERS:
+                who = ", ".join(row["approved_by"]) or "–"
+                table.add_row(row["release"], row["environment"], row["outcome"], who)
+        self.console.print(Padding(table, (0, 0, 0, 2)))
+        traffic = story.traffic
+        self.say(f"{traffic['requests']} requests went through the router, {traffic['dropped']} were dropped")
+        self.say(f"{story.ledger['entries']} ledger entries, verified; {story.elapsed_s:.0f} s in all")
+        if passwords:
+            self.say(f"Clearway goes on at [bold]{url}[/]; sign in as")
+            for name, password in passwords.items():
+                self.say(f"  {name:<16} {password}")
+            self.say(f"stop it all with: clearway down --all --home {self.home}")
+
+    def let_people_in(self, url: str) -> dict[str, str]:
+        """A password for each person, for who wants to look round."""
+        admin = Person(url, (self.home / "admin.token").read_text().strip(), "admin")
+        passwords = {name: secrets.token_urlsafe(12) for name in PEOPLE}
+        for name, password in passwords.items():
+            admin.post(f"/v1/users/{name}/password", {"password": password})
+        return passwords
+
     def check(self) -> None:
         """The story must be the one that was promised."""
         outcome = {(row["release"], row["environment"]): row["outcome"] for row in self.story.promotions}
@@ -298,6 +337,7 @@ def tell(
         if data:
             data.write_text(json.dumps(teller.story.as_json(), indent=2, default=str) + "\n")
         teller.check()
+        teller.summary(url, teller.let_people_in(url) if keep else {})
     return teller.story
 
 
