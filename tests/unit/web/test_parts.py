@@ -110,3 +110,21 @@ def test_text_keeps_its_contrast_in_both_themes() -> None:
             light, dark = sorted((_luminance(tokens[text]), _luminance(tokens[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{text} on {ground}"
     assert re.sub(r"\s", "", blocks[1]) == re.sub(r"\s", "", blocks[2])  # the toggle's dark is the system's
+
+
+def test_every_command_on_a_page_is_a_command() -> None:
+    """An empty page that names a command which does not exist is worse than none."""
+    from typer.main import get_command
+
+    from clearway.cli.app import app
+
+    known = get_command(app).commands
+    text = "\n".join(path.read_text() for path in (FOLDER.parent / "templates").rglob("*.html"))
+    named = re.findall(r"\bclearway ([a-z]+)(?: ([a-z]+\b))?", text)
+    assert len(named) > 8
+    for command, inner in named:
+        assert command in known, command
+        if hasattr(known[command], "commands"):
+            assert inner in known[command].commands, f"{command} {inner}"
+    for options in re.findall(r"clearway promote [^\n]*?(--\w+)", text):
+        assert options == "--to"

@@ -15,6 +15,7 @@ KINDS = {
     artifacts.SBOM: "SBOM: what is inside",
     artifacts.TEST_RESULT: "Test result",
     artifacts.REPRODUCED: "Built twice, same bytes",
+    "https://clearway.dev/attestation/approval/v1": "Approval of a plan",
 }
 
 
