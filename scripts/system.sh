@@ -4,8 +4,7 @@ set -eu
 want() { # program package "what is skipped"
     command -v "$1" >/dev/null 2>&1 && return 0
     missing="$missing $2"
-    skipped="$skipped
-  $2: $3"
+    skipped="$skipped $2 ($3);"
 }
 missing="" skipped=""
 want bwrap bubblewrap "nothing (the wheel's own bubblewrap is used instead)"
@@ -18,4 +17,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         exit 0
     fi
 fi
-echo "system: not root, or no apt: these are missing and their tests are skipped:$skipped"
+echo "system: not root, or no apt: missing, and these tests are skipped:$skipped"
