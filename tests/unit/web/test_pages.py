@@ -250,6 +250,13 @@ def test_a_password_and_tokens_are_looked_after_by_oneself(visit, house: Showcas
     assert rita.form("/me", "/me/password", new="a", again="b", current="").status_code == 422
 
 
+def test_what_one_may_do_is_told_truly(look) -> None:
+    """Looking after one's own tokens is not looking after everybody's."""
+    told = r"<dt><code>token:revoke</code></dt><dd>([a-z ]+)</dd>"
+    assert re.search(told, look("rita").get("/me").text).group(1) == "only your own"
+    assert re.search(told, look("root").get("/me").text).group(1) == "everywhere"
+
+
 def test_an_empty_house_says_what_to_do_next(empty) -> None:
     """The first page that a newcomer sees names the command; so does every list."""
     for path, command in (

@@ -32,9 +32,13 @@ def _allowed(visit: Visit, uow: UnitOfWork, environments: list[str]) -> list[tup
     """Each action that this person may do: where, or None for the platform as a whole."""
     found: list[tuple[str, list[str] | None]] = []
     for action in sorted(access.ACTIONS):
-        owner = {"owner": visit.actor.name} if action.startswith(("token:", "user:")) else {}
-        if visit.may(uow, action, **owner):
+        personal = action.startswith(("token:", "user:"))
+        if visit.may(uow, action, **({"owner": ""} if personal else {})):
             found.append((action, None))
+            continue
+        if personal:
+            if visit.may(uow, action, owner=visit.actor.name):
+                found.append((action, ["only your own"]))
             continue
         places = [name for name in environments if visit.may(uow, action, environment=name)]
         if places:
