@@ -23,7 +23,6 @@ PASSWORD = "correct horse battery staple"
 
 pytestmark = [
     pytest.mark.journey,
-    pytest.mark.xdist_group("whole-machine"),
     pytest.mark.timeout(300),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install the package chromium"),
 ]

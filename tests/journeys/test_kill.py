@@ -19,7 +19,6 @@ from tests.journeys.platforms import one_environment
 pytestmark = [
     pytest.mark.journey,
     pytest.mark.integration,
-    pytest.mark.xdist_group("whole-machine"),
     pytest.mark.timeout(400),
 ]
 

@@ -13,7 +13,7 @@ import pytest
 from tests.journeys.conftest import System
 from tests.journeys.platforms import git, one_environment
 
-pytestmark = [pytest.mark.journey, pytest.mark.integration, pytest.mark.xdist_group("whole-machine")]
+pytestmark = [pytest.mark.journey, pytest.mark.integration]
 
 PACKAGE = "pypiserver==2.4.2"
 
