@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
+from bench import builds, ledger, reading, rollouts
 from bench.figures import Figure, median, spread
+from bench.running import answers, clearway_up, free_port, wait_until
 
 COMMAND = "make bench ONLY=core"
-
-
-def free_port() -> int:
-    """A loopback port nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(url: str) -> bool:
-    """Whether the URL answers 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # loopback only
-            return bool(response.status == 200)
-    except OSError:
-        return False
-
-
-def wait_until(check: object, seconds: float = 60.0, every: float = 0.01) -> None:
-    """Look until it holds; raises TimeoutError."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if check():  # type: ignore[operator]
-            return
-        time.sleep(every)
-    raise TimeoutError("it did not come true in time")
-
-
-@contextlib.contextmanager
-def clearway_up(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    """A running Clearway: its URL, the process of `up`, and the seconds to readiness."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "clearway.cli", "up", "--home", str(home), "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_until(lambda: answers(url + "/healthz"))
-        yield url, process, time.perf_counter() - began
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        subprocess.run(
-            [sys.executable, "-m", "clearway.cli", "down", "--all", "--home", str(home)],
-            check=False,
-            capture_output=True,
-        )
+IDLE_S = 10
 
 
 def bare_server_ready() -> float:
@@ -96,21 +39,15 @@ def bare_server_ready() -> float:
         process.wait()
 
 
-def family_rss_mb(pid: int) -> float:
-    """Resident memory of a process and all below it, in MB."""
-    root = psutil.Process(pid)
-    return sum(each.memory_info().rss for each in [root, *root.children(recursive=True)]) / 1e6
-
-
 def ready_s() -> list[Figure]:
     """From `clearway up` to the first good answer, in a new folder and in one that exists."""
     first, again = [], []
     bare = [bare_server_ready() for _ in range(5)]
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
-            with clearway_up(Path(folder)) as (_, _, seconds):
+            with clearway_up(Path(folder)) as (_, seconds):
                 first.append(seconds)
-            with clearway_up(Path(folder)) as (_, _, seconds):
+            with clearway_up(Path(folder)) as (_, seconds):
                 again.append(seconds)
     peer = {"peer": "uvicorn, empty application", "peer_value": median(bare), "command": COMMAND}
     return [
@@ -119,20 +56,45 @@ def ready_s() -> list[Figure]:
     ]
 
 
-def idle_rss_mb() -> list[Figure]:
-    """Resident memory of supervisor, server, worker and router, ten seconds after start."""
-    bare = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+def idle() -> list[Figure]:
+    """Memory of all processes when nothing happens, and the processor time that they take in doing so."""
+    bare = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
     try:
-        with tempfile.TemporaryDirectory() as folder, clearway_up(Path(folder)) as (_, process, _):
-            time.sleep(10)
-            value = family_rss_mb(process.pid)
-        floor = family_rss_mb(bare.pid)
+        with tempfile.TemporaryDirectory() as folder, clearway_up(Path(folder)) as (running, _):
+            time.sleep(IDLE_S)
+            assert running.process is not None
+            root = psutil.Process(running.process.pid)
+            family = [root, *root.children(recursive=True)]
+            before = _busy_s(family)
+            began = time.perf_counter()
+            time.sleep(IDLE_S)
+            busy = 100 * (_busy_s(family) - before) / (time.perf_counter() - began)
+            memory = sum(each.memory_info().rss for each in family) / 1e6
+        floor = psutil.Process(bare.pid).memory_info().rss / 1e6
     finally:
         bare.kill()
         bare.wait()
+    note = f"{len(family)} processes: supervisor, server, worker and their helpers; nothing deployed"
     return [
-        Figure("core.idle_rss_mb", value, "MB", "one bare interpreter", floor, command=COMMAND),
+        Figure("core.idle_rss_mb", memory, "MB", "one bare interpreter", floor, command=COMMAND, note=note),
+        Figure("core.idle_cpu_percent", busy, "% of a core", "one core", 100.0, command=COMMAND),
     ]
 
 
-FIGURES = [ready_s, idle_rss_mb]
+def _busy_s(family: list[psutil.Process]) -> float:
+    times = (each.cpu_times() for each in family)
+    return sum(each.user + each.system for each in times)
+
+
+FIGURES = [
+    ready_s,
+    idle,
+    builds.overhead_ms,
+    builds.queue_1000_builds_s,
+    rollouts.dispatch_and_resume,
+    rollouts.dropped_requests,
+    reading.trace_ms,
+    reading.overview_ms,
+    ledger.append_ratio,
+    ledger.verify_100k_s,
+]

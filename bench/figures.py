@@ -54,10 +54,16 @@ def spread(values: list[float], unit: str = "") -> str:
 
 def table(figures: list[Figure]) -> str:
     """A Markdown table."""
-    rows = ["| figure | value | spread | peer or limit | its value | ratio |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| figure | value | spread | runs | peer or limit | its value | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for figure in figures:
         value = f"{figure.value:.4g} {figure.unit}" if figure.value is not None else f"– ({figure.note})"
         peer = f"{figure.peer_value:.4g} {figure.unit}" if figure.peer_value is not None else "–"
         ratio = f"{figure.ratio:.3g}" if figure.ratio is not None else "–"
-        rows.append(f"| `{figure.name}` | {value} | {figure.spread} | {figure.peer} | {peer} | {ratio} |")
-    return "\n".join(rows)
+        rows.append(
+            f"| `{figure.name}` | {value} | {figure.spread or '–'} | {figure.runs} | {figure.peer} | {peer} | {ratio} |"
+        )
+    notes = [f"- `{each.name}`: {each.note}" for each in figures if each.note and each.value is not None]
+    return "\n".join([*rows, "", *notes] if notes else rows)

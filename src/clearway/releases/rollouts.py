@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -82,8 +81,8 @@ def address(runs: deploy.Running) -> str | None:
 
 def shown(instance: deploy.Instance) -> Mapping[str, Any]:
     """An instance as JSON values."""
-    plain = asdict(instance)
-    return {key: _text(value) for key, value in plain.items()}
+    # Its fields are plain values: a deep copy of each took a quarter of the overview's time.
+    return {key: _text(value) for key, value in vars(instance).items()}
 
 
 def _text(value: Any) -> Any:
