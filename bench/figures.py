@@ -63,7 +63,8 @@ def table(figures: list[Figure]) -> str:
         peer = f"{figure.peer_value:.4g} {figure.unit}" if figure.peer_value is not None else "–"
         ratio = f"{figure.ratio:.3g}" if figure.ratio is not None else "–"
         rows.append(
-            f"| `{figure.name}` | {value} | {figure.spread or '–'} | {figure.runs} | {figure.peer} | {peer} | {ratio} |"
+            f"| `{figure.name}` | {value} | {figure.spread or '–'} | {figure.runs} "
+            f"| {figure.peer} | {peer} | {ratio} |"
         )
     notes = [f"- `{each.name}`: {each.note}" for each in figures if each.note and each.value is not None]
     return "\n".join([*rows, "", *notes] if notes else rows)
