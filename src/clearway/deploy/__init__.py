@@ -8,7 +8,7 @@ from .events import (
     TrafficMoved,
 )
 from .flows import CHORES, FLOWS
-from .model import Deployment, Instance, Order, Running, Stage, Step
+from .model import Deployment, Instance, Order, Running, Serving, Stage, Step
 from .ports import MetricSource, Permit, Router, Target
 from .service import (
     abort,
@@ -40,6 +40,7 @@ __all__ = [
     "Permit",
     "Router",
     "Running",
+    "Serving",
     "Stage",
     "Step",
     "Target",

@@ -157,16 +157,14 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Running:
-    """What serves one service in one environment now."""
+class Serving:
+    """What serves one service in one environment now, as lists show it."""
 
     service: str
     environment: str
     deployment_id: str
     version: str
     release_digest: str
-    bundle_digest: str
-    order: Order
     since: datetime
     port: int  # the router's
     instances: tuple[Instance, ...]
@@ -179,3 +177,15 @@ class Running:
         if wanted and good == len(wanted):
             return "healthy"
         return "degraded" if good else "down"
+
+
+@dataclass(frozen=True)
+class Running(Serving):
+    """The same with the whole order, as plans need it."""
+
+    order: Order
+
+    @property
+    def bundle_digest(self) -> str:
+        """What is installed."""
+        return self.order.bundle_digest

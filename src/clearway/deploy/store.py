@@ -283,8 +283,17 @@ def current(uow: UnitOfWork, service: str, environment: str) -> str | None:
 
 
 def all_current(uow: UnitOfWork) -> list[sa.Row[Any]]:
-    """Every place that is served: service, environment, deployment_id, since."""
-    return list(uow.connection.execute(sa.select(currents)))
+    """Every place that is served: service, environment, deployment_id, since, version, release_digest."""
+    query = sa.select(currents, deployments.c.version, deployments.c.release_digest).join(
+        deployments, deployments.c.id == currents.c.deployment_id
+    )
+    return list(uow.connection.execute(query))
+
+
+def place(uow: UnitOfWork, service: str, environment: str) -> sa.Row[Any] | None:
+    """One place that is served."""
+    query = sa.select(currents).where(currents.c.service == service, currents.c.environment == environment)
+    return uow.connection.execute(query).first()
 
 
 def set_current(uow: UnitOfWork, service: str, environment: str, deployment_id: str | None) -> None:

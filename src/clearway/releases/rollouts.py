@@ -69,7 +69,7 @@ def turn_back(uow: UnitOfWork, actor: Actor, deployment_id: str, reason: str) ->
     deploy.abort(uow, actor, deployment_id, reason)
 
 
-def running(uow: UnitOfWork) -> dict[tuple[str, str], deploy.Running]:
+def running(uow: UnitOfWork) -> dict[tuple[str, str], deploy.Serving]:
     """What runs where, as deploy sees it, by service and environment."""
     return {(each.service, each.environment): each for each in deploy.running(uow)}
 
