@@ -28,7 +28,9 @@ from .model import Chore, Flows
 APPLICATION_VERSION = "clearway-1"
 THREADS = 24
 POLL_S = 0.1
-QUEUES: Mapping[str, int] = {"runs": 12, "builds": 2, "notices": 4}  # flows at once, a worker
+# Flows at once in a worker, and seconds between two looks. A look costs about 3 ms of CPU: only what
+# people wait for is looked at often.
+QUEUES: Mapping[str, tuple[int, float]] = {"runs": (12, POLL_S), "builds": (2, 0.25), "notices": (4, 1.0)}
 TIMER_BATCH = 200
 log = logging.getLogger("clearway.workflow")
 
@@ -129,9 +131,9 @@ class Engine:
     def launch(self) -> None:
         """Start working; returns at once. Flows that a killed worker left are taken up again."""
         DBOS.launch()
-        for name, width in QUEUES.items():
+        for name, (width, poll_s) in QUEUES.items():
             DBOS.register_queue(
-                name, worker_concurrency=width, polling_interval_sec=POLL_S, on_conflict="always_update"
+                name, worker_concurrency=width, polling_interval_sec=poll_s, on_conflict="always_update"
             )
         self._thread("timers", self._wake_rows, POLL_S)
         for chore in self._chores:
