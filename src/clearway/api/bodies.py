@@ -59,7 +59,7 @@ class BuildBody(Body):
 
     service: Name
     """The service, as in the catalog."""
-    ref: Annotated[str, Field(min_length=1, max_length=200)] = ""
+    ref: Annotated[str, Field(max_length=200)] = ""
     """A tag, branch or commit; the service's branch when left out."""
     twice: bool = True
     """Build a second time in a fresh sandbox, and compare digests."""

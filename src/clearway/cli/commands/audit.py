@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import tarfile
 from pathlib import Path
@@ -117,13 +118,21 @@ def export(
         raise CliError("the folder is not empty", where=str(folder), expected="a new folder")
     content = context.server.bytes("/v1/ledger/export")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        members = []
-        for member in archive.getmembers():
-            member.name = member.name.removeprefix("ledger").lstrip("/")
-            if member.name:
-                members.append(member)
-        archive.extractall(folder, members, filter="data")
+        _unpack(archive, folder)
     note = (folder / "checkpoint").is_file()
     found = {"folder": str(folder), "bytes": len(content), "checkpoint": note}
     text = f"exported to {folder}; verify it with `clearway audit verify --folder {folder}`"
     context.show(found, lambda: context.say(text))
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """The plain files of an export, without its leading folder; whatever leads out is an error."""
+    for member in archive.getmembers():
+        place = (folder / member.name.removeprefix("ledger").lstrip("/")).resolve()
+        content = archive.extractfile(member) if member.isfile() else None
+        if not place.is_relative_to(folder.resolve()) or (content is None and not member.isdir()):
+            raise CliError(f"the server's export holds {member.name!r}, which is no plain file inside it")
+        if content is not None:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with content, place.open("wb") as out:
+                shutil.copyfileobj(content, out)
