@@ -69,7 +69,12 @@ class Ask:
     ) -> Response:
         """Answer from one snapshot; 304 when the reader already has it."""
         with self.database.read() as uow:
-            text = as_text(shown(look(uow)))
+            found = look(uow)
+        return self.show(found, headers=headers)
+
+    def show(self, found: Any, *, headers: Mapping[str, str] | None = None) -> Response:
+        """Answer with a value that was read already; 304 when the reader already has it."""
+        text = as_text(shown(found))
         tag = etag(text)
         sent = {"ETag": tag, "Cache-Control": "private, no-cache", **self.headers, **(headers or {})}
         if matches(self.request.headers.get("if-none-match"), tag):

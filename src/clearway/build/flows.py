@@ -251,7 +251,7 @@ def _store(work: Work, made: Mapping[str, Any]) -> int:
     for product in made["products"]:
         artifacts.keep_file(work.blobs, Path(product["path"]), expected=product["digest"])
         work.log.say("store", f"{product['name']} {product['digest']}")
-    signer = work.database.tool(Signer)  # type: ignore[type-abstract]
+    signer = work.database.tool(Signer)
     subjects = [(product["name"], product["digest"]) for product in made["products"]]
     lines = []
     for kind, predicate in _predicates(work, made):

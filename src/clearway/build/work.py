@@ -48,9 +48,9 @@ class Work:
         self.log = log
         self._facts = facts
         self.workshop = database.tool(Workshop)
-        self.sandbox: Sandbox = database.tool(Sandbox)  # type: ignore[type-abstract]
-        self.packages: Packages = database.tool(Packages)  # type: ignore[type-abstract]
-        self.blobs: Blobs = database.tool(Blobs)  # type: ignore[type-abstract]
+        self.sandbox: Sandbox = database.tool(Sandbox)
+        self.packages: Packages = database.tool(Packages)
+        self.blobs: Blobs = database.tool(Blobs)
 
     @property
     def facts(self) -> Facts:

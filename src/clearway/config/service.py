@@ -140,7 +140,7 @@ def set_secret(
             f"the secret {key} has {len(value)} characters", expected=f"{MIN_SECRET} to {MAX_VALUE}"
         )
     _refuse_unprintable(key, value)
-    sealed = uow.tool(Cipher).encrypt(value.encode())  # type: ignore[type-abstract]
+    sealed = uow.tool(Cipher).encrypt(value.encode())
     version = store.add(
         uow, service or "", environment or "", key, sealed=sealed, actor=actor.name, reason=reason[:500]
     )
@@ -249,7 +249,7 @@ def _open(uow: UnitOfWork, service: str, environment: str, key: str, value: Valu
     sealed = store.sealed(uow, *scopes[value.origin], key, value.secret_version or 0)
     if sealed is None:
         raise Permanent(f"version {value.secret_version} of the secret {key} is not recorded")
-    return uow.tool(Cipher).decrypt(sealed).decode()  # type: ignore[type-abstract]
+    return uow.tool(Cipher).decrypt(sealed).decode()
 
 
 def _unmatched(uow: UnitOfWork, schema: ConfigSchema, texts: dict[str, Scalar]) -> list[Problem]:
@@ -262,7 +262,7 @@ def _unmatched(uow: UnitOfWork, schema: ConfigSchema, texts: dict[str, Scalar]) 
         "patterns": [f"^(?:{schema[key].pattern})$" for key in keys],
     }
     rules = [f"texts[{index}].matches(patterns[{index}])" for index in range(len(keys))]
-    answers = uow.tool(policy.Evaluator).evaluate(rules, facts)  # type: ignore[type-abstract]
+    answers = uow.tool(policy.Evaluator).evaluate(rules, facts)
     found: list[Problem] = []
     for key, answer in zip(keys, answers, strict=True):
         if isinstance(answer, policy.Failure):

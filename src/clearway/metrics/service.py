@@ -159,7 +159,7 @@ def facts(uow: UnitOfWork, service: str, environment: str, window: Window) -> Fa
 
 def _arrived(uow: UnitOfWork, row: sa.Row[Any]) -> tuple[str | None, bool, list[Change]]:
     """The deployment's commit, whether it was the first here, and the commits that arrived with it."""
-    history = uow.tool(History)  # type: ignore[type-abstract]
+    history = uow.tool(History)
     commit = history.commit_of(uow, row.service, row.version)
     before = store.versions_before(uow, row)
     if commit is None or not before:

@@ -154,7 +154,7 @@ def send(database: Database, delivery_id: str) -> dict[str, str]:
         return {"outcome": "dropped", "why": "the notice was taken away"}
     message = Message(found.id, found.title, found.body, found.type)
     try:
-        database.tool(Sender).send(target_of(notice), message)  # type: ignore[type-abstract]
+        database.tool(Sender).send(target_of(notice), message)
     except Permanent as error:
         return {"outcome": "never", "why": error.message}
     except ClearwayError as error:

@@ -72,7 +72,7 @@ def gather(
         "calendar": {"frozen": window.frozen, "open": window.open},
     }
     if uow.has_tool(FactsProvider):
-        provider: FactsProvider = uow.tool(FactsProvider)  # type: ignore[type-abstract]
+        provider: FactsProvider = uow.tool(FactsProvider)
         facts |= provider.facts(uow, release.service, environment)
     return facts
 

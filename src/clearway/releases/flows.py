@@ -88,7 +88,7 @@ def _attest(database: Database, promotion_id: str, approval_id: str) -> None:
     }
     subject = [(f"{promotion.service} {promotion.version}", promotion.release_digest)]
     content = artifacts.statement(subject, APPROVAL, predicate)
-    signer: artifacts.Signer = database.tool(artifacts.Signer)  # type: ignore[type-abstract]
+    signer: artifacts.Signer = database.tool(artifacts.Signer)
     envelope = artifacts.sign(signer, content)
     with database.begin() as uow:
         artifacts.attach(uow, promotion.release_digest, APPROVAL, envelope)

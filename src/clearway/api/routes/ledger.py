@@ -64,13 +64,13 @@ def checkpoint(ask: Asked) -> Response:
 @router.get("/verify", **needs("ledger:read"))
 def verify(ask: Asked) -> Response:
     """Compute every hash again, and compare with all that is on record."""
-    return ask.read(lambda uow: _verdict(ledger.verify_live(uow)))
+    return ask.show(_verdict(ledger.verify_in_steps(ask.database)))
 
 
 @router.post("/verify", **needs("ledger:read"))
 def verify_since(ask: Asked, body: CheckpointBody) -> Response:
     """The same, and that the ledger still holds all that an older checkpoint vouched for."""
-    return ask.read(lambda uow: _verdict(ledger.verify_live(uow, body.checkpoint)))
+    return ask.show(_verdict(ledger.verify_in_steps(ask.database, body.checkpoint)))
 
 
 def _verdict(found: ledger.Verification) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def put(
     build_id: str | None = None,
 ) -> Artifact:
     """Store a file and record it. Big files: `keep_file` first, then `record`, so that nobody waits."""
-    blob = keep_file(uow.tool(Blobs), path)  # type: ignore[type-abstract]
+    blob = keep_file(uow.tool(Blobs), path)
     return record(
         uow,
         actor,
@@ -124,7 +124,7 @@ def list_(
 
 def path_of(uow: UnitOfWork, digest: str) -> Path:
     """A local file with the bytes, hashed again just now. Raises NotFound, or Damaged."""
-    blobs = uow.tool(Blobs)  # type: ignore[type-abstract]
+    blobs = uow.tool(Blobs)
     if not blobs.verify(digest):
         raise Damaged(
             f"the stored bytes of {digest} were changed on disk",

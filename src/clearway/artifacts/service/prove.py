@@ -34,7 +34,7 @@ def attach(uow: UnitOfWork, digest: str, predicate_type: str, content: Envelope)
 
     Raises Untrusted when no key of ours signed it, Invalid when it speaks of something else.
     """
-    said = verify_envelope(content, uow.tool(Signer).public_keys())  # type: ignore[type-abstract]
+    said = verify_envelope(content, uow.tool(Signer).public_keys())
     subjects = subject_digests(said)
     if digest not in subjects or said["predicateType"] != predicate_type:
         raise Invalid(
@@ -65,7 +65,7 @@ def export_evidence(uow: UnitOfWork, digest: str) -> str:
 
 def public_key_pem(uow: UnitOfWork) -> str:
     """The public keys that verify our evidence, in PEM form."""
-    keys = uow.tool(Signer).public_keys()  # type: ignore[type-abstract]
+    keys = uow.tool(Signer).public_keys()
     return "".join(
         key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode() for key in keys.values()
     )
@@ -73,7 +73,7 @@ def public_key_pem(uow: UnitOfWork) -> str:
 
 def verify_stored(uow: UnitOfWork, digest: str) -> list[Evidence]:
     """The evidence about a digest, each envelope verified again just now. Raises Untrusted."""
-    keys = uow.tool(Signer).public_keys()  # type: ignore[type-abstract]
+    keys = uow.tool(Signer).public_keys()
     found = evidence(uow, digest)
     for each in found:
         verify_envelope(each.envelope, keys)

@@ -118,7 +118,7 @@ def ask_gates(
         previous=previous_run(uow, release, place.name),
         window=window,
     )
-    evaluator: policy.Evaluator = uow.tool(policy.Evaluator)  # type: ignore[type-abstract]
+    evaluator: policy.Evaluator = uow.tool(policy.Evaluator)
     return policy.decide(place.gates, facts, evaluator)
 
 
