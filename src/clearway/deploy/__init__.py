@@ -1,5 +1,7 @@
 """Rollouts: strategies, targets, traffic, judges, going back. Knows no release."""
 
+from clearway.catalog import Removing
+
 from .events import (
     DeploymentFinished,
     DeploymentGoingBack,
@@ -19,6 +21,7 @@ from .service import (
     find_instance,
     halt,
     listeners,
+    on_removing,
     resume,
     running,
     series,
@@ -26,9 +29,12 @@ from .service import (
     steps,
 )
 
+SUBSCRIBERS = ((Removing, on_removing),)
+
 __all__ = [
     "CHORES",
     "FLOWS",
+    "SUBSCRIBERS",
     "Deployment",
     "DeploymentFinished",
     "DeploymentGoingBack",

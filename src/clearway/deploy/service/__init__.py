@@ -1,7 +1,7 @@
 """Deploy's verbs."""
 
 from .begin import begin, steps
-from .line import abort, halt, resume
+from .line import abort, halt, on_removing, resume
 from .read import (
     current,
     deployment,
@@ -22,6 +22,7 @@ __all__ = [
     "find_instance",
     "halt",
     "listeners",
+    "on_removing",
     "resume",
     "running",
     "series",

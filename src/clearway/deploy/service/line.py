@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from clearway import access, ledger
+from clearway import access, catalog, ledger
 from clearway.deploy import acts, store
 from clearway.deploy.model import ACTIVE, Deployment
 from clearway.kernel import Actor, Conflict, Invalid
@@ -53,3 +53,17 @@ def abort(uow: UnitOfWork, actor: Actor, deployment_id: str, reason: str) -> Dep
         raise Conflict(f"deployment {deployment_id} is {row.state}; there is nothing to turn back")
     acts.begin_way_back(uow, row, f"turned back by {actor.name}: {reason}")
     return store.load(uow, deployment_id)
+
+
+def on_removing(uow: UnitOfWork, happened: catalog.Removing) -> None:
+    """What still runs keeps its service and its environment. Raises Conflict, which undoes the removal."""
+    column = {"Service": "service", "Environment": "environment"}.get(happened.kind)
+    if column is None:
+        return
+    rows = store.load_instances(uow, {column: happened.name, "wanted": ["running", "draining"]})
+    if rows:
+        places = ", ".join(sorted({f"{each.service} in {each.environment}" for each in rows}))
+        raise Conflict(
+            f"{happened.kind} {happened.name} cannot be removed while something of it runs: {places}",
+            todo="Take it down first, or keep it in the files.",
+        )
