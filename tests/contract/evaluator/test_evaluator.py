@@ -77,7 +77,9 @@ def test_a_rule_that_hangs_fails_and_the_others_are_answered(harness: Harness) -
 def test_a_rule_that_ends_the_process_fails_and_the_others_are_answered(harness: Harness) -> None:
     """Running out of memory is an answer for one rule, not the end of the evaluator."""
     answers = harness.evaluator.evaluate([harness.bursts, harness.yes], FACTS, 20)
-    assert list(answers) == [Failure("it ended the evaluator"), True]
+    # On a busy machine its time can run out before its memory does: its own answer, either way.
+    assert answers[1] is True
+    assert answers[0] in (Failure("it ended the evaluator"), Failure("it took longer than 20 s"))
     assert list(harness.evaluator.evaluate([harness.no], FACTS)) == [False]
 
 
