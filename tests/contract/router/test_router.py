@@ -128,6 +128,36 @@ def test_a_router_that_died_is_started_with_the_same_routes(
     assert get(port) == (200, "new")
 
 
+class Dying:
+    """A program whose process still stands for some looks after it was killed."""
+
+    def __init__(self, program: Program, looks: int) -> None:
+        self.program, self.looks = program, looks
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.program, name)
+
+    def alive(self) -> bool:
+        self.looks -= 1
+        return self.looks >= 0 or self.program.alive()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("looks", [1, 5])
+def test_a_dying_router_is_not_taken_for_a_living_one(
+    envoy: EnvoyRouter, ports: dict[str, int], looks: int
+) -> None:
+    """The kernel closes a killed program's sockets before its process is gone: apply waits it out."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, new=100)])
+    program = Program(envoy.folder / "process")
+    os.kill(program.pid() or 0, signal.SIGKILL)
+    wait_until(lambda: not program.alive(), "it to be gone")
+    envoy._program = Dying(program, looks)
+    envoy.apply([route(port, ports, new=100)])
+    assert get(port) == (200, "new")
+
+
 @pytest.mark.integration
 def test_a_new_object_adopts_the_running_router(envoy: EnvoyRouter, ports: dict[str, int]) -> None:
     """A restart of Clearway starts no second Envoy."""

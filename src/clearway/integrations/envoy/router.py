@@ -59,7 +59,7 @@ class EnvoyRouter:
         """See Router."""
         ordered = sorted(routes, key=lambda route: route.name)
         self._open &= {route.port for route in ordered}
-        if self._told == ordered and self._program.alive():
+        if self._told == ordered and self.alive():
             return
         again, self._told = self._told is None, None
         try:
@@ -126,25 +126,40 @@ class EnvoyRouter:
             return []
 
     def _ensure(self) -> None:
-        """Envoy runs and answers; started when it does not."""
-        if self._program.alive() and self._get("/ready") is not None:
-            return
-        if not self._program.alive():
-            port = _free_port()
-            boot = self.folder / "boot.json"
-            boot.write_text(json.dumps(resources.bootstrap(self.xds, port)))
-            (self.folder / "admin.port").write_text(str(port))
-            argv = [envoy_program(), "-c", str(boot), "--concurrency", str(self._concurrency)]
-            self._open.clear()
-            self._program.start(
-                [*argv, "--disable-hot-restart", "-l", "warning"],
-                {"PATH": os.environ.get("PATH", os.defpath)},
-            )
-        try:
-            self._until(lambda: self._get("/ready") is not None, START_S, "it does not become ready")
-        except Retry:
-            self._program.stop(1.0)  # it hangs; the next call starts a new one
-            raise
+        """Envoy runs and answers; started when it does not.
+
+        One that is being killed answers no more while its process still stands: it is waited for, and a
+        new one started once.
+        """
+        for _ in range(2):
+            if self.alive():
+                return
+            if not self._program.alive():
+                self._start()
+            try:
+                self._until(self._settled, START_S, "it does not become ready")
+            except Retry:
+                self._program.stop(1.0)  # it hangs; the next call starts a new one
+                raise
+        if not self.alive():
+            last = self._program.log_tail(3)[-400:]
+            raise Retry(f"the router ends as soon as it is started. It last said: {last or 'nothing'}")
+
+    def _start(self) -> None:
+        port = _free_port()
+        boot = self.folder / "boot.json"
+        boot.write_text(json.dumps(resources.bootstrap(self.xds, port)))
+        (self.folder / "admin.port").write_text(str(port))
+        argv = [envoy_program(), "-c", str(boot), "--concurrency", str(self._concurrency)]
+        self._open.clear()
+        self._program.start(
+            [*argv, "--disable-hot-restart", "-l", "warning"],
+            {"PATH": os.environ.get("PATH", os.defpath)},
+        )
+
+    def _settled(self) -> bool:
+        """It answers, or it is gone."""
+        return self._get("/ready") is not None or not self._program.alive()
 
     def _confirm_groups(self, groups: Mapping[str, Sequence[int]]) -> None:
         wanted = {group: set(ports) for group, ports in groups.items()}
