@@ -43,37 +43,36 @@ def wait_until(check: Callable[[], Any], seconds: float = 60.0, every: float = 0
     raise TimeoutError("it did not come true in time")
 
 
-class Running:
-    """`clearway up` in a folder, and a client with the administrator's token."""
+class Supervised:
+    """`clearway up` in a folder and on a port of its own, with everything it starts in one process group."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
-        self._client: httpx.Client | None = None
 
-    def up(self) -> float:
-        """Start; the seconds until it answers."""
+    def start(self) -> None:
+        """Start, without waiting."""
+        self.home.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "clearway.cli", "up", "--home", str(self.home)]
-        began = time.perf_counter()
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_until(lambda: answers(self.url + "/healthz"), 120)
-        return time.perf_counter() - began
+        with (self.home / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def kill(self) -> None:
         """`kill -9` of supervisor, server and worker at once; services and the router go on."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
     def down(self) -> None:
-        """End everything that was started."""
+        """End everything that was started, services and router too."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -81,12 +80,27 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
         command = [sys.executable, "-m", "clearway.cli", "down", "--all", "--home", str(self.home)]
-        subprocess.run(command, check=False, capture_output=True)
+        subprocess.run(command, check=False, capture_output=True, timeout=60)
 
     @property
     def token(self) -> str:
         """The administrator's token."""
         return (self.home / "admin.token").read_text().strip()
+
+
+class Running(Supervised):
+    """A Clearway to measure, and a client with the administrator's token."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self._client: httpx.Client | None = None
+
+    def up(self) -> float:
+        """Start; the seconds until it answers."""
+        began = time.perf_counter()
+        self.start()
+        wait_until(lambda: answers(self.url + "/healthz"), 120)
+        return time.perf_counter() - began
 
     @property
     def client(self) -> httpx.Client:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 from building import Builder, script_service
 from repositories import Made
+from services import wait_until
+from workers import Worker
 
 from clearway import build, ledger
 from clearway.build.ports import FakePackages
 from clearway.integrations.bubblewrap import make_sandbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("sandbox")]
-SUPPORT = Path(__file__).parents[1] / "support"
 WAIT_S = 60
 
 WORKER = """
@@ -40,30 +36,6 @@ time.sleep(600)
 """
 
 
-class Worker:
-    """A worker process that can be killed."""
-
-    def __init__(self, folder: Path, repository: str) -> None:
-        words = [sys.executable, "-c", WORKER, str(SUPPORT), str(folder), repository]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n"
-
-    def kill(self) -> None:
-        """As the machine does when memory is short."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-def until(what: str, check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not check():
-        assert time.monotonic() < deadline, f"waited {WAIT_S} s for {what}"
-        time.sleep(0.05)
-
-
 def test_a_killed_worker_s_build_goes_on_and_its_job_is_gone(tmp_path: Path) -> None:
     """Killed inside the second run: the first is not repeated, the second is, and it ends as one build."""
     from clearway import workflow
@@ -80,18 +52,24 @@ def test_a_killed_worker_s_build_goes_on_and_its_job_is_gone(tmp_path: Path) -> 
     builder.database.tools[workflow.Starter] = workflow.Starter(
         builder.database, workflow.queue_table(build.FLOWS)
     )
-    first = Worker(tmp_path, str(made.root))
+    first = Worker(WORKER, str(tmp_path), str(made.root))
     build_id = builder.request()
-    until("the second run", lambda: "compile 2 | begun" in builder.log(build_id))
+    wait_until(lambda: "compile 2 | begun" in builder.log(build_id), "the second run", WAIT_S)
     jobs = [each for each in psutil.Process(first.process.pid).children(recursive=True) if each.is_running()]
     assert jobs
     first.kill()
-    until("the job to die with its worker", lambda: not [each for each in jobs if _alive(each)])
+    wait_until(lambda: not [each for each in jobs if _alive(each)], "the job to die with its worker", WAIT_S)
     assert builder.get(build_id).status == "running"
-    second = Worker(tmp_path, str(made.root))
+    second = Worker(WORKER, str(tmp_path), str(made.root))
     try:
-        until("the build to end", lambda: builder.get(build_id).status not in ("queued", "running"))
-        until("the bench to be gone", lambda: os.listdir(builder.workshop.root / build_id) == ["log.txt"])
+        wait_until(
+            lambda: builder.get(build_id).status not in ("queued", "running"), "the build to end", WAIT_S
+        )
+        wait_until(
+            lambda: os.listdir(builder.workshop.root / build_id) == ["log.txt"],
+            "the bench to be gone",
+            WAIT_S,
+        )
     finally:
         second.kill()
     done = builder.get(build_id)

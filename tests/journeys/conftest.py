@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,42 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+from bench.running import Supervised
 
 
-class System:
+class System(Supervised):
     """A running Clearway in a folder of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
 
     def up(self) -> None:
         """Start, and wait until it answers."""
         self.start()
         self.wait("readiness", self.ready)
-
-    def start(self) -> None:
-        """Start, without waiting."""
-        with (self.home / "up.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "clearway.cli",
-                    "up",
-                    "--home",
-                    str(self.home),
-                    "--port",
-                    str(self.port),
-                ],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
 
     def ready(self) -> bool:
         """Whether it answers."""
@@ -60,28 +32,10 @@ class System:
             return httpx.get(self.url + "/healthz", timeout=2).status_code == 200
         return False
 
-    def kill(self) -> None:
-        """`kill -9` of supervisor, server and worker at once; services and router are not ours to kill."""
-        assert self.process is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def down(self) -> None:
-        """Stop everything, services and router too."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        command = [sys.executable, "-m", "clearway.cli", "down", "--all", "--home", str(self.home)]
-        subprocess.run(command, check=False, capture_output=True, timeout=60)
-
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client with a token (the administrator's by default)."""
-        token = token or (self.home / "admin.token").read_text().strip()
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
     def cli(
         self, *arguments: str, cwd: Path | None = None, check: bool = True

@@ -7,9 +7,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the API and the pages want to know of the system that they are part of."""
+
+    home: Path
+    url: str = "http://clearway.example"
 
 
 @contextmanager

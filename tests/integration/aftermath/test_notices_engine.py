@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,13 +11,13 @@ from typing import Any
 
 import pytest
 from databases import make_database
+from services import wait_until
+from workers import Worker
 
 from clearway import access, ledger, notices, workflow
 from clearway.kernel import SYSTEM, Actor
-from clearway.storage import Database
 
 pytestmark = pytest.mark.integration
-SUPPORT = Path(__file__).parents[2] / "support"
 WAIT_S = 60
 
 WORKER = """
@@ -75,29 +70,6 @@ class Hook:
         self.thread.join()
 
 
-class Worker:
-    """A worker process that can be killed."""
-
-    def __init__(self, database: Database) -> None:
-        words = [sys.executable, "-c", WORKER, str(SUPPORT), database.url]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n"
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-
-
-def until(what: str, check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not check():
-        assert time.monotonic() < deadline, f"waited {WAIT_S} s for {what}"
-        time.sleep(0.05)
-
-
 def test_a_message_survives_the_death_of_its_worker(tmp_path: Path) -> None:
     """Killed while the receiver holds the message: the next worker sends it, under the same id, and once."""
     hook = Hook()
@@ -110,20 +82,20 @@ def test_a_message_survives_the_death_of_its_worker(tmp_path: Path) -> None:
         notice = {"kind": "Notice", "name": "hook", "events": ("incident.*",), "url": url}
         notices.apply(uow, Actor("admin"), [notices.NoticeDocument.model_validate(notice)])
         entry = ledger.append(uow, SYSTEM, "incident.opened", "incident:inc_1", reason="8 % errors")
-    first = Worker(database)
+    first = Worker(WORKER, database.url)
     try:
-        until("the first attempt", lambda: len(hook.got) == 1)
+        wait_until(lambda: len(hook.got) == 1, "the first attempt", WAIT_S)
     finally:
         first.kill()
     hook.hang.clear()
-    second = Worker(database)
+    second = Worker(WORKER, database.url)
     try:
 
         def ended() -> bool:
             with database.read() as uow:
                 return [found.state for found in notices.deliveries(uow)] == ["sent"]
 
-        until("the message to be sent", ended)
+        wait_until(ended, "the message to be sent", WAIT_S)
         assert hook.got == [f"hook/{entry.index}"] * 2
     finally:
         second.kill()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from databases import make_database
+from servers import Settings
 
 from clearway import access
 from clearway.access import UserDocument
@@ -35,12 +35,6 @@ PEOPLE = [
     UserDocument(name="audra", roles=["auditor"]),
     UserDocument(name="nobody"),
 ]
-
-
-@dataclass(frozen=True)
-class Settings:
-    home: Path
-    url: str = "http://clearway.example"
 
 
 @pytest.fixture

@@ -8,30 +8,15 @@ from pathlib import Path
 
 import pytest
 from house import House
+from servers import Settings
 
 from clearway import access, build
 from clearway.api import create_app
 from clearway.build import Workshop
-from clearway.kernel import FixedClock
 
 with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
-
-
-class Settings:
-    url = "http://clearway.example"
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path, FixedClock())
-    house.database.tools[Workshop] = Workshop(tmp_path / "builds")
-    yield house
-    house.database.dispose()
 
 
 @pytest.fixture

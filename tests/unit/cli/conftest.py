@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import structlog
 from databases import make_database
-from servers import serving
+from servers import Settings, serving
 
 from clearway import access
 from clearway.access import UserDocument
@@ -25,12 +25,6 @@ from clearway.config import Cipher, FakeCipher
 from clearway.kernel import SYSTEM
 from clearway.ledger import NoteSigner, load_or_create_key
 from clearway.storage import Blobs, Database, FileBlobs
-
-
-@dataclass(frozen=True)
-class Settings:
-    home: Path
-    url: str = "http://clearway.example"
 
 
 @dataclass(frozen=True)

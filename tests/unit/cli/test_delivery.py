@@ -5,34 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 from house import House
-from servers import serving
+from servers import Settings, serving
 
 from clearway import access, build
 from clearway.api import create_app
 from clearway.build import Workshop
 from clearway.cli import exits, watch
-from clearway.kernel import FixedClock
-
-
-class Settings:
-    url = "http://clearway.example"
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    house = House(tmp_path, FixedClock())
-    house.database.tools[Workshop] = Workshop(tmp_path / "builds")
-    yield house
-    house.database.dispose()
 
 
 @pytest.fixture

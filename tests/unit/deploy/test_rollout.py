@@ -91,6 +91,32 @@ def test_a_bad_canary_comes_back_by_itself(world: World) -> None:
     assert now.deployment_id == old
 
 
+KAYENTA = CANARY.model_copy(update={"judge": JudgeSpec(kind="kayenta")})
+
+
+@pytest.mark.parametrize(
+    ("faulty", "traffic", "outcome", "verdict"),
+    [
+        (set(), 400, "succeeded", "pass"),
+        ({"1.1.0"}, 400, "rolled-back", "fail"),
+        (set(), 0, "rolled-back", "fail"),
+    ],
+    ids=["good", "bad", "no traffic"],
+)
+def test_a_strategy_may_name_the_compatible_judge(
+    world: World, faulty: set[str], traffic: int, outcome: str, verdict: str
+) -> None:
+    """It compares series of one value a sample; no data on its only metric scores 0, as in the original."""
+    first(world)
+    world.faulty, world.traffic = faulty, traffic
+    made = world.begin(order("1.1.0", strategy=KAYENTA))
+    world.run(made)
+    row = world.row(made)
+    assert (row.outcome, (row.judgement or {}).get("verdict")) == (outcome, verdict)
+    assert (row.judgement or {})["judge"] == "kayenta"
+    assert world.serving() == {"1.1.0" if outcome == "succeeded" else "1.0.0": 100}
+
+
 def test_no_data_is_never_a_pass(world: World) -> None:
     """Without traffic nothing is proven: the canary is held, and goes on by itself when there is some."""
     first(world)

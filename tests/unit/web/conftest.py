@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from databases import make_database
+from servers import Settings
 from showcase import ROOT, Showcase
 
 from clearway import access, web
@@ -21,12 +21,6 @@ with warnings.catch_warnings():  # it asks for another HTTP library; this one is
     from starlette.testclient import TestClient
 
 URL = "http://clearway.example"
-
-
-@dataclass(frozen=True)
-class Settings:
-    home: Path
-    url: str = URL
 
 
 class Browser(TestClient):
