@@ -166,7 +166,7 @@ def _shift(database: Database, row: Deployment, decision: Decision, look: Look) 
             return
         keep_statuses(uow, look.instances)
         store.set_weights(uow, row.order.service, row.order.environment, weights)
-    traffic.tell_router(database)
+    traffic.tell_router(database, row.order.service, row.order.environment)
     with database.begin() as uow:
         new = sum(weight for group, weight in weights.items() if group == row.id)
         since = row.traffic_since or (uow.now() if new and not row.going_back else None)
@@ -202,7 +202,7 @@ def _drain(database: Database, row: Deployment, decision: Decision) -> None:
         if not row.weights and row.traffic_since is None:
             # Recreate: what stops now is what serves; the router says so before the first process ends.
             store.set_weights(uow, row.order.service, row.order.environment, {})
-    traffic.tell_router(database)
+    traffic.tell_router(database, row.order.service, row.order.environment)
     with database.begin() as uow:
         commit(uow, row, stage=decision.stage, phase=decision.phase, wait_s=decision.wait_s)
 

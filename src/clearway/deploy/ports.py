@@ -66,10 +66,13 @@ class Route:
 class Router(Protocol):
     """Moves traffic without dropping requests."""
 
-    def apply(self, routes: Sequence[Route]) -> None:
+    def apply(self, routes: Sequence[Route]) -> Mapping[str, str]:
         """Make exactly these routes true, and return when the router confirmed them. The same again is
         cheap and harmless. A group is known before it gets traffic, and forgotten after it has none.
-        Starts the router when it is not running. Raises Retry when it does not confirm in time."""
+        Starts the router when it is not running. Raises Retry when it does not confirm in time.
+
+        A route whose port another program holds is answered by name with the reason, is tried again at
+        later calls, and keeps no other route from being true."""
 
     def alive(self) -> bool:
         """Whether the router answers."""
@@ -151,19 +154,22 @@ class FakeTarget:
 
 
 class FakeRouter:
-    """Remembers every state it was told. `down` makes it raise Retry."""
+    """Remembers every state it was told. `down` makes it raise Retry; ports in `taken` cannot be opened."""
 
     def __init__(self) -> None:
         self.history: list[dict[str, Route]] = []
         self.down = False
+        self.taken: set[int] = set()
 
-    def apply(self, routes: Sequence[Route]) -> None:
+    def apply(self, routes: Sequence[Route]) -> Mapping[str, str]:
         """See Router."""
         if self.down:
             raise Retry("the router does not answer")
-        state = {route.name: route for route in routes}
+        state = {route.name: route for route in routes if route.port not in self.taken}
         if not self.history or self.history[-1] != state:
             self.history.append(state)
+        taken = [route for route in routes if route.port in self.taken]
+        return {route.name: f"port {route.port} cannot be opened: it is taken" for route in taken}
 
     def alive(self) -> bool:
         """See Router."""

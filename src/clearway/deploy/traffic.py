@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
+from clearway.kernel import Retry
 from clearway.storage import Database, UnitOfWork
 
 from . import store
 from .ports import Route, Router
 
+log = logging.getLogger("clearway.deploy")
 # Rows are read and told under one lock: two threads must not tell the router an old state after a new one.
 _telling = threading.Lock()
 
@@ -23,7 +26,7 @@ def routes(uow: UnitOfWork) -> list[Route]:
     for row in store.load_listeners(uow):
         place = groups.get((row.service, row.environment), {})
         weights = {group: weight for group, weight in row.weights.items() if group in place and weight}
-        found.append(Route(f"{row.environment}/{row.service}", row.port, place, whole(weights)))
+        found.append(Route(route_name(row.service, row.environment), row.port, place, whole(weights)))
     return found
 
 
@@ -38,9 +41,26 @@ def whole(weights: dict[str, int]) -> dict[str, int]:
     return scaled
 
 
-def tell_router(database: Database) -> None:
-    """Make the router do what the rows say. Raises Retry when it does not confirm."""
+def tell_router(database: Database, service: str = "", environment: str = "") -> None:
+    """Make the router do what the rows say.
+
+    Raises Retry when it does not confirm, or when the named place's own port cannot be opened: another
+    place's trouble is only said.
+    """
     with _telling:
         with database.read() as uow:
             wanted = routes(uow)
-        database.tool(Router).apply(wanted)
+        closed = database.tool(Router).apply(wanted)
+    mine = route_name(service, environment)
+    for name, reason in closed.items():
+        if name == mine:
+            raise Retry(
+                f"the router cannot serve {name}: {reason}",
+                todo="End the program that holds the port; the rollout goes on by itself.",
+            )
+        log.warning("the router cannot serve %s: %s", name, reason)
+
+
+def route_name(service: str, environment: str) -> str:
+    """What the router calls a place."""
+    return f"{environment}/{service}"

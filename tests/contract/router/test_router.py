@@ -7,6 +7,8 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -174,10 +176,10 @@ def test_a_new_object_adopts_the_running_router(envoy: EnvoyRouter, ports: dict[
 def test_a_taken_port_is_named_and_works_once_it_is_free(
     envoy: EnvoyRouter, ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Envoy ignores what it was told before, even what it could not do: it is told again."""
+    """It keeps nobody else from moving. Envoy ignores what it could not do before: it is told again."""
     from clearway.integrations.envoy import router as module
 
-    monkeypatch.setattr(module, "CONFIRM_S", 2.0)
+    monkeypatch.setattr(module, "AGAIN", timedelta(0))
     good = route(free_port(set()), ports, old=100)
     envoy.apply([good])
     with socket.socket() as stranger:
@@ -185,11 +187,26 @@ def test_a_taken_port_is_named_and_works_once_it_is_free(
         stranger.listen()
         port = stranger.getsockname()[1]
         other = Route("prod/other", port, {"new": [ports["new"]]}, {"new": 100})
-        with pytest.raises(Retry, match=str(port)):
-            envoy.apply([good, other])
-        assert get(good.port) == (200, "old"), "the others are served"
-    envoy.apply([good, other])
+        for weights in ({"old": 100}, {"new": 100}, {"old": 100}):
+            moved = replace(good, weights=weights)
+            closed = envoy.apply([moved, other])
+            assert list(closed) == ["prod/other"]
+            assert str(port) in closed["prod/other"]
+            assert get(good.port) == (200, *weights), "the others are served and moved"
+    assert envoy.apply([good, other]) == {}
     assert get(port) == (200, "new")
+
+
+def test_a_taken_port_of_one_place_is_answered_by_its_name(router: Router, ports: dict[str, int]) -> None:
+    """The port's promise, kept by the fake too."""
+    good = route(free_port(set()), ports, old=100)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        other = replace(good, name="prod/other", port=stranger.getsockname()[1])
+        if isinstance(router, FakeRouter):
+            router.taken = {other.port}
+        assert list(router.apply([good, other])) == ["prod/other"]
 
 
 @pytest.mark.integration

@@ -373,6 +373,27 @@ def test_a_router_that_is_away_delays_and_is_told_later(world: World) -> None:
     assert world.row(made).outcome == "succeeded"
 
 
+def test_a_taken_port_delays_its_own_place_only(world: World) -> None:
+    """A stranger on the port of one service: that one waits and says so, the others roll out."""
+    first(world)
+    cart = world.begin(order("5.0.0", service="cart"))
+    with world.database.read() as uow:
+        port = deploy.listeners(uow)["cart", "prod"]
+    world.router.taken = {port}
+    made = world.begin(order("1.1.0"))
+    for _ in range(60):
+        while world.tick():
+            pass
+        world.pass_time(1.0)
+        world.look_after()
+    assert world.row(made).outcome == "succeeded"
+    assert world.row(cart).active
+    assert f"port {port} cannot be opened" in world.row(cart).reason
+    world.router.taken = set()
+    world.run(cart)
+    assert world.row(cart).outcome == "succeeded"
+
+
 @pytest.mark.parametrize("error", [Retry("the disk is full"), OSError(28, "No space left on device")])
 def test_a_full_disk_delays_and_nothing_is_lost(world: World, error: Exception) -> None:
     """What cannot be started now is tried again, with the reason on the row."""

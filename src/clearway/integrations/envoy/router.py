@@ -5,6 +5,7 @@ Rules:
 2. Files are written beside and renamed; Envoy watches the folder for the rename.
 3. An unchanged file tells Envoy nothing, so what is true is read from its admin port, never from a version.
 4. Envoy is a detached program: it outlives Clearway, and is adopted again.
+5. A listener whose port is taken is its own place's trouble: all others are told and confirmed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ Json = dict[str, Any]
 CONFIRM_S = 10.0
 START_S = 20.0
 POLL_S = 0.01
+AGAIN = timedelta(seconds=5)  # between two attempts at a port that was taken
 
 
 def envoy_program() -> str:
@@ -54,24 +57,28 @@ class EnvoyRouter:
         self._concurrency = concurrency
         self._told: list[Route] | None = None
         self._open: set[int] = set()  # ports that were seen to accept connections
+        self._closed: dict[str, str] = {}  # by route's name: why its port cannot be opened
+        self._told_at = datetime.min.replace(tzinfo=UTC)  # when listeners were last told
 
-    def apply(self, routes: Sequence[Route]) -> None:
+    def apply(self, routes: Sequence[Route]) -> Mapping[str, str]:
         """See Router."""
         ordered = sorted(routes, key=lambda route: route.name)
         self._open &= {route.port for route in ordered}
-        if self._told == ordered and self.alive():
-            return
-        again, self._told = self._told is None, None
+        soon = datetime.now(UTC) < self._told_at + AGAIN
+        if self._told == ordered and (soon or not self._closed) and self.alive():
+            return dict(self._closed)
+        again, self._told = self._told is None or bool(self._closed), None
         try:
             groups = self._write_before(ordered)
             self._ensure()
             self._confirm_groups(groups)
             self._write_routes(ordered, again)
-            self._confirm_routes(ordered)
+            self._closed = self._confirm_routes(ordered)
             self._write_after(ordered)
         except OSError as error:
             raise Retry(f"the router's files cannot be written: {error.strerror or error}") from error
         self._told = ordered
+        return dict(self._closed)
 
     def alive(self) -> bool:
         """See Router."""
@@ -99,6 +106,7 @@ class EnvoyRouter:
         for route in routes:
             self._write(resources.routes_file(route.port), [resources.route_configuration(route)])
         # After a failure listeners are told again, even unchanged: Envoy forgot those that could not bind.
+        self._told_at = datetime.now(UTC)
         self._write("lds.json", [resources.listener(route, self.xds) for route in routes], again)
 
     def _write_after(self, routes: Sequence[Route]) -> None:
@@ -171,20 +179,35 @@ class EnvoyRouter:
 
         self._until(known, CONFIRM_S, "it does not know every group of instances")
 
-    def _confirm_routes(self, routes: Sequence[Route]) -> None:
-        wanted = {str(route.port): resources.weights_of(route.weights) for route in routes}
+    def _confirm_routes(self, routes: Sequence[Route]) -> dict[str, str]:
+        """Returns when each route is true, but for those whose listener Envoy refused: why, by name."""
+        wanted = {route.name: route for route in routes}
+        closed: dict[str, str] = {}
 
         def told() -> bool:
+            closed.clear()
+            closed.update(self._refused(wanted))
             answer = self._get("/config_dump?resource=dynamic_route_configs") or {}
-            seen = {}
-            for each in answer.get("configs", []):
-                config = each.get("route_config", {})
-                seen[config.get("name")] = _weights_in(config)
-            return all(seen.get(name) == weights for name, weights in wanted.items()) and self._listens(
-                routes
-            )
+            found = [each.get("route_config", {}) for each in answer.get("configs", [])]
+            seen = {config.get("name"): _weights_in(config) for config in found}
+            good = [route for name, route in wanted.items() if name not in closed]
+            return all(
+                seen.get(str(route.port)) == resources.weights_of(route.weights) for route in good
+            ) and self._listens(good)
 
         self._until(told, CONFIRM_S, "it does not confirm the weights")
+        return closed
+
+    def _refused(self, wanted: Mapping[str, Route]) -> dict[str, str]:
+        """What Envoy says of listeners that it could not open since they were last told."""
+        answer = self._get("/config_dump?resource=dynamic_listeners") or {}
+        since = self._told_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:23]  # as Envoy writes it; older is past
+        errors = {str(each.get("name")): each.get("error_state", {}) for each in answer.get("configs", [])}
+        return {
+            name: f"port {wanted[name].port} cannot be opened: {error.get('details', 'no reason given')}"
+            for name, error in errors.items()
+            if name in wanted and error and str(error.get("last_update_attempt", "")) >= since
+        }
 
     def _listens(self, routes: Sequence[Route]) -> bool:
         """Every port accepts connections: a new Envoy is ready a moment before its listeners are."""
