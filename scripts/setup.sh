@@ -22,6 +22,8 @@ if [ ! -x "$venv/bin/uv" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r locks/bootstrap.txt
 fi
 export VIRTUAL_ENV="$PWD/$venv"
-"$venv/bin/uv" pip install --quiet --require-hashes -r locks/dev.txt
+# Compiled once, here: where PYTHONDONTWRITEBYTECODE is set, every process would else compile all that it imports.
+"$venv/bin/uv" pip install --quiet --compile-bytecode --require-hashes -r locks/dev.txt
 "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation -e .
+"$venv/bin/python" -m compileall -q src
 echo "setup: ready in $venv"

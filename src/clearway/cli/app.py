@@ -6,11 +6,13 @@ import typer
 
 from .commands import ask, audit, deliver, people, platform, serve
 from .exits import MEANINGS
+from .plain import PlainGroup
 
 _EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())
 
 app = typer.Typer(
     name="clearway",
+    cls=PlainGroup,
     help="Clearway: from a git commit to production, and back.",
     epilog=_EPILOG,
     rich_markup_mode=None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import profile
+from .plain import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -159,7 +160,7 @@ def command(
         run.__annotations__ = {each.name: each.annotation for each in [*own, *shared]}
         run.__name__ = function.__name__
         run.__doc__ = function.__doc__
-        app.command(name, epilog=f"Example: {example}")(run)
+        app.command(name, cls=PlainCommand, epilog=f"Example: {example}")(run)
         return function
 
     return register
@@ -167,6 +168,8 @@ def command(
 
 def group(app: typer.Typer, name: str, about: str) -> typer.Typer:
     """A command with commands of its own."""
-    made = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help=about, add_completion=False)
+    made = typer.Typer(
+        cls=PlainGroup, rich_markup_mode=None, no_args_is_help=True, help=about, add_completion=False
+    )
     app.add_typer(made, name=name)
     return made

@@ -12,6 +12,7 @@ import typer
 from clearway.cli import profile
 from clearway.cli.context import Context, command
 from clearway.cli.exits import FAILED, OK, UNREACHABLE, CliError
+from clearway.cli.plain import PlainCommand
 
 DEFAULT_PORT = 8800
 
@@ -23,7 +24,7 @@ def add(app: typer.Typer) -> None:
     command(app, "login", "clearway login https://clearway.example.com")(login)
     command(app, "doctor", "clearway doctor")(doctor)
     command(app, "schema", "clearway schema > clearway.schema.json", server=False)(schema)
-    app.command("demo", epilog="Example: clearway demo --keep --json story.json")(demo)
+    app.command("demo", cls=PlainCommand, epilog="Example: clearway demo --keep --json story.json")(demo)
 
 
 def up(
