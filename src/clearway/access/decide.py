@@ -15,8 +15,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import cedarpy
-
 from clearway.kernel import Actor
 
 from .model import (
@@ -38,6 +36,13 @@ _MOST_WIDENED = 64
 _OWN_BY_DEFAULT = frozenset({"token:create", "token:read", "token:revoke"})
 
 
+def _cedar() -> Any:
+    """Cedar, loaded for the first decision: a process that starts has none to make."""
+    import cedarpy
+
+    return cedarpy
+
+
 @dataclass(frozen=True)
 class Law:
     """The compiled policies, their schema, and what each policy says about itself."""
@@ -50,6 +55,7 @@ class Law:
 @cache
 def law() -> Law:
     """The policies that ship with Clearway, checked against their schema."""
+    cedarpy = _cedar()
     here = files("clearway.access")
     policies = here.joinpath("policies.cedar").read_text("utf-8")
     schema = cedarpy.Schema.from_str(here.joinpath("schema.cedarschema").read_text("utf-8"))
@@ -90,7 +96,7 @@ class Judge:
             *(_place("Environment", name, held=name, full=name) for name in self._environments),
             {"uid": {"type": "System", "id": "clearway"}, "attrs": {}, "parents": []},
         ]
-        self._entities = cedarpy.Entities.from_json_str(json.dumps(entities), law().schema)
+        self._entities = _cedar().Entities.from_json_str(json.dumps(entities), law().schema)
         self._widened: dict[str, Any] = {}
 
     def decide(self, question: Question) -> Verdict:
@@ -138,7 +144,7 @@ class Judge:
         requests = [self._request(question) for question in questions]
         place = requests[0]["resource"]
         entities = self._entities if place["type"] == "Platform" else self._entities_with(place["id"])
-        results = cedarpy.is_authorized_batch(requests, law().policies, entities, law().schema)
+        results = _cedar().is_authorized_batch(requests, law().policies, entities, law().schema)
         return [self._verdict(*pair) for pair in zip(questions, results, strict=True)]
 
     def _entities_with(self, environment: str) -> Any:
@@ -178,7 +184,7 @@ class Judge:
 
     def _verdict(self, question: Question, result: Any) -> Verdict:
         errors = result.diagnostics.errors
-        if result.decision == cedarpy.Decision.NoDecision or errors:
+        if result.decision == _cedar().Decision.NoDecision or errors:
             return Verdict(False, "error", f"the decision failed: {'; '.join(errors)}")
         notes = [law().notes[reason] for reason in result.diagnostics.reasons]
         if notes:

@@ -16,7 +16,7 @@ Text = Annotated[str, Field(max_length=500)]
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class GrantDocument(_Document):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from clearway.kernel import Described
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Reason = Annotated[str, Field(max_length=2000)]
@@ -13,10 +15,10 @@ Span = Annotated[str, Field(max_length=40, examples=["90s", "2h", "7d"])]
 Secret = Annotated[str, Field(max_length=64 * 1024)]
 
 
-class Body(BaseModel):
+class Body(Described):
     """Base of all request bodies."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ApplyBody(Body):
@@ -24,7 +26,7 @@ class ApplyBody(Body):
 
     files: dict[Annotated[str, Field(max_length=500)], str]
     """Name and content of each file; names appear in errors."""
-    variables: dict[Name, Annotated[str, Field(max_length=4000)]] = {}
+    variables: dict[Name, Annotated[str, Field(max_length=4000)]] = Field(default={})
     """Values for ${NAME} in the files."""
     prune: bool = False
     """Delete what the files do not name from the catalog."""
@@ -37,7 +39,7 @@ class TokenBody(Body):
     """Whose token; one's own when left out."""
     name: Annotated[str, Field(max_length=100)] = ""
     """What it is for."""
-    scopes: Annotated[list[Name], Field(max_length=100)] = ["*"]
+    scopes: Annotated[list[Name], Field(max_length=100)] = Field(default=["*"])
     """Actions such as promotion:create, promotion:*, *:read; all that the user may when left out."""
     environments: Annotated[list[Name], Field(max_length=100)] | None = None
     """The environments it reaches; all when left out."""

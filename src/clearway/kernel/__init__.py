@@ -2,6 +2,7 @@
 
 from .actor import SYSTEM, Actor
 from .clock import Clock, FixedClock, format_duration, parse_duration
+from .described import Described
 from .diff import Diff, differences
 from .digests import canonical, digest_of, is_digest, sha256
 from .documents import (
@@ -33,6 +34,7 @@ __all__ = [
     "ClearwayError",
     "Clock",
     "Conflict",
+    "Described",
     "Diff",
     "Document",
     "DocumentError",

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema
 
 from .clock import format_duration, parse_duration
+from .described import Described
 from .errors import ClearwayError, Invalid
 from .yamltree import MAX_BYTES, Mark, Path, Problem, Tree, YamlFlaw, parse
 
@@ -53,10 +54,10 @@ _EXPECTED = {
 }
 
 
-class Document(BaseModel):
+class Document(Described):
     """Base of everything a person writes in a file: unknown keys are errors, what was read stays as read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     __slots__ = ("_origin",)  # a slot, because two equal documents of different files are equal
 
     @property

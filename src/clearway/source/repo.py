@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pygit2
-
 from clearway.kernel import Conflict, Invalid, NotFound
 
 from .model import Commit, check_path, check_ref, is_sha
@@ -22,25 +20,24 @@ MAX_ENTRIES = 200_000
 
 
 @cache
-def _be_deaf() -> None:
-    """Settings of the machine and its users don't reach libgit2 either."""
-    for level in (
-        pygit2.enums.ConfigLevel.SYSTEM,
-        pygit2.enums.ConfigLevel.XDG,
-        pygit2.enums.ConfigLevel.GLOBAL,
-    ):
+def _libgit2() -> Any:
+    """libgit2, loaded when a mirror is first read; settings of the machine and its users do not reach it."""
+    import pygit2
+
+    levels = pygit2.enums.ConfigLevel
+    for level in (levels.SYSTEM, levels.XDG, levels.GLOBAL):
         pygit2.settings.search_path[level] = os.devnull
+    return pygit2
 
 
 class Repo:
     """An open mirror. One thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        _be_deaf()
         self.path = path
         try:
-            self._git: Any = pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
-        except pygit2.GitError as error:
+            self._git: Any = _libgit2().Repository(str(path), _libgit2().enums.RepositoryOpenFlag.NO_SEARCH)
+        except _libgit2().GitError as error:
             raise NotFound(f"no mirror of the repository is here: {error}") from None
 
     def find(self, sha: str) -> Any:
@@ -48,7 +45,7 @@ class Repo:
         if not is_sha(sha):
             raise Invalid(f"{sha[:80]!r} is not a commit id", expected="40 hexadecimal digits")
         found = self._git.get(sha)
-        if not isinstance(found, pygit2.Commit):
+        if not isinstance(found, _libgit2().Commit):
             raise NotFound(f"no commit {sha} in this repository", todo="Push it, then try again.")
         return found
 
@@ -56,13 +53,13 @@ class Repo:
         """The commit a full reference leads to, through tags; None when there is none."""
         try:
             found = self._git.references.get(name)
-        except (pygit2.GitError, ValueError):
+        except (_libgit2().GitError, ValueError):
             return None
         if found is None:
             return None
         try:
-            return str(found.peel(pygit2.Commit).id)
-        except (pygit2.GitError, pygit2.InvalidSpecError):
+            return str(found.peel(_libgit2().Commit).id)
+        except (_libgit2().GitError, _libgit2().InvalidSpecError):
             return None
 
     def references(self) -> list[str]:
@@ -75,13 +72,13 @@ class Repo:
             found = self._git.revparse_single(prefix + "^{commit}")
         except KeyError:
             return []
-        except (ValueError, pygit2.GitError):
+        except (ValueError, _libgit2().GitError):
             return [prefix, prefix]
         return [str(found.id)]
 
     def walk(self, include: str, exclude: Iterable[str]) -> Iterator[Any]:
         """Commits that `include` reaches and none of `exclude` does: newest first."""
-        mode = pygit2.enums.SortMode.TOPOLOGICAL | pygit2.enums.SortMode.TIME
+        mode = _libgit2().enums.SortMode.TOPOLOGICAL | _libgit2().enums.SortMode.TIME
         walker = self._git.walk(self.find(include).id, mode)
         for sha in exclude:
             walker.hide(self.find(sha).id)
@@ -172,7 +169,7 @@ def tags(repo: Repo) -> dict[str, str]:
 def read_file(repo: Repo, sha: str, path: str) -> bytes:
     """A file's bytes as committed. Raises NotFound, or Invalid when it is a folder, a link or huge."""
     found = repo.tree(sha, check_path(path))
-    if not isinstance(found, pygit2.Blob) or found.filemode not in (_FILE, _PROGRAM, 0o100664):
+    if not isinstance(found, _libgit2().Blob) or found.filemode not in (_FILE, _PROGRAM, 0o100664):
         raise Invalid(f"{path} is not a plain file in commit {sha[:12]}")
     if found.size > MAX_FILE:
         raise Invalid(f"{path} has {found.size} bytes", expected=f"at most {MAX_FILE}")
@@ -182,7 +179,7 @@ def read_file(repo: Repo, sha: str, path: str) -> bytes:
 def list_files(repo: Repo, sha: str, path: str = ".") -> list[str]:
     """The names directly inside a folder, folders with a slash at the end. Raises NotFound."""
     found = repo.tree(sha, check_path(path) if path != "." else ".")
-    if not isinstance(found, pygit2.Tree):
+    if not isinstance(found, _libgit2().Tree):
         raise Invalid(f"{path} is not a folder in commit {sha[:12]}")
     return [str(each.name) + ("/" if each.filemode == _FOLDER else "") for each in found]
 
@@ -196,7 +193,7 @@ def export_tree(repo: Repo, sha: str, destination: Path, path: str = ".") -> int
     destination.mkdir(parents=True, exist_ok=True)
     stamp = max(int(repo.find(sha).commit_time), 0)
     found = repo.tree(sha, check_path(path) if path != "." else ".")
-    if not isinstance(found, pygit2.Tree):
+    if not isinstance(found, _libgit2().Tree):
         raise Invalid(f"{path} is not a folder in commit {sha[:12]}")
     writer = _Writer(destination, stamp)
     writer.folder(found, destination, 0)
@@ -236,7 +233,7 @@ class _Writer:
             self.folder(entry, place, depth + 1)
         elif entry.filemode == _LINK:
             self._link(entry.data.decode(errors="surrogateescape"), place)
-        elif isinstance(entry, pygit2.Blob):
+        elif isinstance(entry, _libgit2().Blob):
             self._file(entry, place)
         else:
             place.mkdir(mode=0o755)  # a submodule: its folder, empty, as a plain clone has it

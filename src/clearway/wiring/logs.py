@@ -8,8 +8,6 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
-import structlog
-
 _SECRET_KEYS = re.compile(r"token|secret|password|authorization|cookie|private", re.IGNORECASE)
 _SECRET_TEXT = re.compile(
     r"cwy_[A-Za-z0-9]+_[A-Za-z0-9_-]+|AGE-SECRET-KEY-[A-Z0-9]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
@@ -28,6 +26,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 def configure(level: str) -> None:
     """Route the standard library's logging and structlog through one redacting JSON renderer."""
+    structlog = _structlog()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -57,3 +56,17 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _structlog() -> Any:
+    """structlog without Rich, with which it colours a terminal: Rich costs more to load than all the rest of
+    it, in each process, and we write JSON. To be called before anybody else imports structlog."""
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # how Python marks what cannot be imported
+    try:
+        import structlog
+    finally:
+        if hidden:
+            del sys.modules["rich"]
+    return structlog

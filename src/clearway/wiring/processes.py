@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -19,8 +20,10 @@ def server(settings: Settings) -> None:
     built = system.build_system(settings)
     schema.upgrade(built.database, settings.home)
     system.first_start(built)
+    application = edge.application(built)
+    collect_again()
     config = uvicorn.Config(
-        edge.application(built),
+        application,
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -41,6 +44,7 @@ def worker(settings: Settings) -> None:
 
     built = system.build_system(settings)
     schema.upgrade(built.database, settings.home)
+    collect_again()
     work(built.database, built.flows, built.chores, settings.home)
 
 
@@ -57,6 +61,12 @@ def stop(settings: Settings) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda folder: Program(folder).stop(STOP_GRACE_S), folders))
     EnvoyRouter(settings.folder("router"), Program).stop()
+
+
+def collect_again() -> None:
+    """Look for garbage from now on, and never among what the start made: it stays as long as the process."""
+    gc.freeze()
+    gc.enable()
 
 
 def replace_private(path: Path, text: str) -> None:

@@ -6,13 +6,15 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from clearway import workflow
 from clearway.storage import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x636C656172776179  # "clearway"
@@ -20,6 +22,8 @@ _ADVISORY_LOCK = 0x636C656172776179  # "clearway"
 
 def alembic_config(connection: sa.Connection | None = None) -> Config:
     """Alembic's settings without a file."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("file_template", "%%(rev)s")
@@ -29,10 +33,29 @@ def alembic_config(connection: sa.Connection | None = None) -> Config:
 
 def upgrade(database: Database, home: Path) -> None:
     """Make or upgrade every table, ours and the engine's. Safe to call from several processes at once."""
+    if is_current(database):
+        return
+    from alembic import command
+
     with _one_at_a_time(database, home):
         workflow.migrate(database)
         with database.engine.begin() as connection:
             command.upgrade(alembic_config(connection), "head")
+
+
+def is_current(database: Database) -> bool:
+    """Whether nothing is left to do. Asked at each start, so it loads neither Alembic nor the engine; our own
+    migrations come last, in one transaction, so where they are done all is."""
+    with database.read() as uow:
+        if not sa.inspect(uow.connection).has_table("alembic_version"):
+            return False
+        at = uow.connection.scalars(sa.text("select version_num from alembic_version")).all()
+    return at == [latest()] and workflow.is_migrated(database)
+
+
+def latest() -> str:
+    """The last migration; they are named in their order."""
+    return max(file.stem for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 @contextmanager

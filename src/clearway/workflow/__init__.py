@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from .model import Chore, Flow, Flows, Run
+from .service import Starter, cancel, is_migrated, queue_table, start, wake_due
 
 if TYPE_CHECKING:
-    from .engine import Engine, Starter, cancel, migrate, queue_table, start, wake_due
+    from .engine import Engine, migrate
 
 __all__ = [
     "Chore",
@@ -15,6 +16,7 @@ __all__ = [
     "Run",
     "Starter",
     "cancel",
+    "is_migrated",
     "migrate",
     "queue_table",
     "start",
@@ -23,7 +25,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The engine takes a third of a second to import; rooms that only declare flows don't pay for it.
+    # The engine takes a third of a second to import; who only starts flows does not pay for it.
     if name in __all__:
         from . import engine
 

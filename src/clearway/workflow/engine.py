@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 import dbos
@@ -22,8 +21,8 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from clearway.storage import Database, UnitOfWork
 
-from . import store
 from .model import Chore, Flows
+from .service import wake_due
 
 APPLICATION_VERSION = "clearway-1"
 THREADS = 24
@@ -31,7 +30,6 @@ POLL_S = 0.1
 # Flows at once in a worker, and seconds between two looks. A look costs about 3 ms of CPU: only what
 # people wait for is looked at often.
 QUEUES: Mapping[str, tuple[int, float]] = {"runs": (12, POLL_S), "builds": (2, 0.25), "notices": (4, 1.0)}
-TIMER_BATCH = 200
 log = logging.getLogger("clearway.workflow")
 
 
@@ -49,12 +47,11 @@ def refuse_pickle() -> None:
         setattr(dbos_serialization.DefaultSerializer, method, refuse)
 
 
-class Starter:
-    """Enqueues flows inside our own transactions; bound as a tool, in the server as in the worker."""
+class Sender:
+    """Puts flows into the engine's queues."""
 
-    def __init__(self, database: Database, queue_of: Mapping[str, str]) -> None:
+    def __init__(self, database: Database) -> None:
         refuse_pickle()
-        self._queue_of = dict(queue_of)
         self._client = DBOSClient(
             system_database_engine=database.engine,
             dbos_system_schema="dbos",
@@ -62,20 +59,15 @@ class Starter:
             lazy=True,
         )
 
-    def enqueue(self, uow: UnitOfWork, flow: str, key: str, args: dict[str, Any]) -> None:
-        """Queue a flow; the same key again does nothing."""
+    def send(self, uow: UnitOfWork, flow: str, queue: str, key: str, args: dict[str, Any]) -> None:
+        """Queue a flow in the caller's transaction; the same key again does nothing."""
         options: dbos.EnqueueOptions = {
             "workflow_name": flow,
-            "queue_name": self._queue_of[flow],
+            "queue_name": queue,
             "workflow_id": key,
             "app_version": APPLICATION_VERSION,
         }
         self._client.enqueue_in_transaction(uow.connection, options, args)
-
-
-def queue_table(flows: Flows) -> dict[str, str]:
-    """Which queue each flow runs on."""
-    return {name: flow.queue for name, flow in flows.items()}
 
 
 def migrate(database: Database) -> None:
@@ -160,29 +152,3 @@ class Engine:
         for thread in self._threads:
             thread.join(timeout=seconds)
         DBOS.destroy(workflow_completion_timeout_sec=seconds)
-
-
-def wake_due(database: Database) -> int:
-    """Start what is due, each in the transaction that takes its row away; returns how many."""
-    with database.read() as uow:
-        if not store.any_due(uow, uow.now()):
-            return 0
-    with database.begin() as uow:
-        rows = store.due_timers(uow, uow.now(), TIMER_BATCH)
-        for row in rows:
-            store.drop_timer(uow, row.key)
-            uow.tool(Starter).enqueue(uow, row.flow, row.key, row.args)
-        return len(rows)
-
-
-def start(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], at: datetime | None = None) -> None:
-    """Start a flow in this transaction, once for each key; with `at`, as a row that wakes then."""
-    if at is not None and at > uow.now():
-        store.save_timer(uow, flow, key, args, at)
-    else:
-        uow.tool(Starter).enqueue(uow, flow, key, args)
-
-
-def cancel(uow: UnitOfWork, key: str) -> None:
-    """Forget a start that still waits; one that began is told through its own row instead."""
-    store.drop_timer(uow, key)

@@ -43,3 +43,15 @@ def due_timers(uow: UnitOfWork, now: datetime, limit: int) -> Sequence[sa.Row[An
     """The starts that are due, oldest first."""
     query = sa.select(timer).where(timer.c.due_at <= now).order_by(timer.c.due_at).limit(limit)
     return uow.connection.execute(query).all()
+
+
+def engine_schema(uow: UnitOfWork) -> int | None:
+    """The version of the engine's own tables; None before they are made."""
+    connection = uow.connection
+    schema = None if connection.dialect.name == "sqlite" else "dbos"
+    if not sa.inspect(connection).has_table("dbos_migrations", schema=schema):
+        return None
+    found = connection.execute(
+        sa.select(sa.table("dbos_migrations", sa.column("version"), schema=schema).c.version)
+    )
+    return found.scalar()

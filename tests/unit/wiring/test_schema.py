@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from databases import load_tables
 from postgres import empty_postgres
 
@@ -32,10 +33,30 @@ def compared(database: Database) -> list[object]:
 def test_migrations_make_exactly_the_tables_of_the_rooms(tmp_path: Path) -> None:
     """A new database, migrated, has every table, column and index that a room declares, and no other."""
     database = Database(f"sqlite:///{tmp_path}/c.db", lambda: datetime.now(UTC))
+    assert not schema.is_current(database)
     schema.upgrade(database, tmp_path)
+    assert schema.is_current(database)
     schema.upgrade(database, tmp_path)
     assert compared(database) == []
     database.dispose()
+
+
+@pytest.mark.parametrize(
+    "change", ["delete from dbos_migrations", "update alembic_version set version_num = '0001'"]
+)
+def test_a_database_left_behind_is_upgraded(tmp_path: Path, change: str) -> None:
+    """Whichever half is not at the latest, ours or the engine's, is not taken for current."""
+    database = Database(f"sqlite:///{tmp_path}/c.db", lambda: datetime.now(UTC))
+    schema.upgrade(database, tmp_path)
+    with database.begin() as uow:
+        uow.connection.execute(sa.text(change))
+    assert not schema.is_current(database)
+    database.dispose()
+
+
+def test_the_latest_migration_is_the_head() -> None:
+    """The names of the migrations are in their order."""
+    assert ScriptDirectory.from_config(schema.alembic_config()).get_current_head() == schema.latest()
 
 
 def test_the_migrated_ledger_refuses_changes(tmp_path: Path) -> None:
@@ -55,6 +76,8 @@ def test_the_migrated_ledger_refuses_changes(tmp_path: Path) -> None:
 def test_migrations_work_on_postgresql(tmp_path: Path) -> None:
     """The same on PostgreSQL."""
     database = empty_postgres(lambda: datetime.now(UTC))
+    assert not schema.is_current(database)
     schema.upgrade(database, tmp_path)
+    assert schema.is_current(database)
     assert compared(database) == []
     database.dispose()

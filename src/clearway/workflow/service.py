@@ -1,0 +1,76 @@
+"""Starting flows, now or later, in the transaction of the fact that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from clearway.storage import Database, UnitOfWork
+
+from . import store
+from .model import Flows
+
+if TYPE_CHECKING:
+    from .engine import Sender
+
+TIMER_BATCH = 200
+# The engine's own schema: the number of its migrations, which `migrate` brings every database to.
+ENGINE_SCHEMA = {"sqlite": 125, "postgresql": 125}
+
+
+class Starter:
+    """Enqueues flows inside our own transactions; bound as a tool, in the server as in the worker."""
+
+    def __init__(self, database: Database, queue_of: Mapping[str, str]) -> None:
+        self._database = database
+        self._queue_of = dict(queue_of)
+
+    @cached_property
+    def _sender(self) -> Sender:
+        # Here, because a server that only answers has no need of the engine, which is slow to import.
+        from .engine import Sender
+
+        return Sender(self._database)
+
+    def enqueue(self, uow: UnitOfWork, flow: str, key: str, args: dict[str, Any]) -> None:
+        """Queue a flow; the same key again does nothing."""
+        self._sender.send(uow, flow, self._queue_of[flow], key, args)
+
+
+def queue_table(flows: Flows) -> dict[str, str]:
+    """Which queue each flow runs on."""
+    return {name: flow.queue for name, flow in flows.items()}
+
+
+def is_migrated(database: Database) -> bool:
+    """Whether the engine's own tables are what `migrate` makes them; found without loading the engine."""
+    with database.read() as uow:
+        return store.engine_schema(uow) == ENGINE_SCHEMA.get(uow.connection.dialect.name)
+
+
+def wake_due(database: Database) -> int:
+    """Start what is due, each in the transaction that takes its row away; returns how many."""
+    with database.read() as uow:
+        if not store.any_due(uow, uow.now()):
+            return 0
+    with database.begin() as uow:
+        rows = store.due_timers(uow, uow.now(), TIMER_BATCH)
+        for row in rows:
+            store.drop_timer(uow, row.key)
+            uow.tool(Starter).enqueue(uow, row.flow, row.key, row.args)
+        return len(rows)
+
+
+def start(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], at: datetime | None = None) -> None:
+    """Start a flow in this transaction, once for each key; with `at`, as a row that wakes then."""
+    if at is not None and at > uow.now():
+        store.save_timer(uow, flow, key, args, at)
+    else:
+        uow.tool(Starter).enqueue(uow, flow, key, args)
+
+
+def cancel(uow: UnitOfWork, key: str) -> None:
+    """Forget a start that still waits; one that began is told through its own row instead."""
+    store.drop_timer(uow, key)
