@@ -28,7 +28,7 @@ from clearway.storage import Database, UnitOfWork
 
 from . import store
 from .problems import problem
-from .shown import as_text, shown
+from .shown import as_text
 
 JSON = "application/json"
 KEPT_FOR = timedelta(hours=24)
@@ -74,7 +74,7 @@ class Ask:
 
     def show(self, found: Any, *, headers: Mapping[str, str] | None = None) -> Response:
         """Answer with a value that was read already; 304 when the reader already has it."""
-        text = as_text(shown(found))
+        text = as_text(found)
         tag = etag(text)
         sent = {"ETag": tag, "Cache-Control": "private, no-cache", **self.headers, **(headers or {})}
         if matches(self.request.headers.get("if-none-match"), tag):
@@ -87,7 +87,7 @@ class Ask:
         with contextlib.suppress(_Rehearsed), self.database.begin() as uow:
             done = act(uow)
             raise _Rehearsed
-        return _answer(as_text(shown(done)), 200, "", self.headers)
+        return _answer(as_text(done), 200, "", self.headers)
 
     def write(
         self,
@@ -126,7 +126,7 @@ class Ask:
                 return refused
             done = act(uow)
             answer = done if isinstance(done, Answer) else Answer(done, status)
-            text = "" if answer.value is None else as_text(shown(answer.value))
+            text = "" if answer.value is None else as_text(answer.value)
             if key:
                 store.forget(uow, uow.now() - KEPT_FOR)
                 body = None if secret else text
@@ -151,7 +151,7 @@ class Ask:
         wanted = self.request.headers.get("if-match")
         if wanted is None or current is None:
             return None
-        tag = etag(as_text(shown(current(uow))))
+        tag = etag(as_text(current(uow)))
         if matches(wanted, tag):
             return None
         return problem(

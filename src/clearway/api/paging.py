@@ -13,7 +13,6 @@ from starlette.responses import Response
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
 from .ask import Ask
-from .shown import shown
 
 T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=500, description="Items on a page.")]
@@ -33,7 +32,7 @@ def paged(items: Sequence[T], key: Callable[[T], str], cursor: str | None, limit
 
 
 def read_page(
-    ask: Ask, look: Callable[[UnitOfWork], Page[Any]], *, show: Callable[[Any], Any] = shown
+    ask: Ask, look: Callable[[UnitOfWork], Page[Any]], *, show: Callable[[Any], Any] | None = None
 ) -> Response:
     """Answer with one page."""
     links: dict[str, str] = {}
@@ -42,7 +41,10 @@ def read_page(
         found = look(uow)
         if found.next_cursor:
             links["Link"] = f'<{_next(ask.request, found.next_cursor)}>; rel="next"'
-        return {"items": [show(item) for item in found.items], "next_cursor": found.next_cursor}
+        return {
+            "items": [show(item) for item in found.items] if show else list(found.items),
+            "next_cursor": found.next_cursor,
+        }
 
     answer = ask.read(page)
     answer.headers.update(links)

@@ -57,5 +57,22 @@ def _mapping(value: Mapping[Any, Any], without: frozenset[str]) -> dict[str, Any
 
 
 def as_text(value: Any) -> str:
-    """JSON text, as it is sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON text, as it is sent: `shown`, but the encoder walks, and asks only for what JSON does not know.
+
+    Of a large answer that is most of the time.
+    """
+    try:
+        return json.dumps(value, default=_one_level, ensure_ascii=False, separators=(",", ":"))
+    except TypeError:  # keys that only `shown` makes into text; or there is no JSON form, and it says of what
+        return json.dumps(shown(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _one_level(value: Any) -> Any:
+    for own in ("to_json", "as_json"):
+        if callable(make := getattr(value, own, None)):
+            return make()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    return shown(value)

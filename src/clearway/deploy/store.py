@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -106,6 +106,10 @@ samples = sa.Table(
     sa.Column("at", Instant, nullable=False),
     sa.Column("data", Json, nullable=False),
 )
+
+
+# In the order of the record's fields: by place, ten thousand of them are made in half the time.
+_INSTANCE = [instances.c[each.name] for each in fields(Instance)]
 
 
 def insert(uow: UnitOfWork, deployment: Deployment) -> None:
@@ -211,11 +215,12 @@ def overdue(uow: UnitOfWork, before: datetime, limit: int = 100) -> list[tuple[s
 
 def load_instances(uow: UnitOfWork, where: Mapping[str, Any]) -> list[Instance]:
     """Instances whose columns equal the given values (a list: are among), oldest first."""
-    query = sa.select(instances).order_by(instances.c.id)
+    query = sa.select(*_INSTANCE).order_by(instances.c.id)
     for name, value in where.items():
         column = instances.c[name]
         query = query.where(column.in_(value) if isinstance(value, list | tuple) else column == value)
-    return [Instance(**row) for row in uow.connection.execute(query).mappings()]
+    parts = uow.connection.execute(query).partitions(500)  # rows that die young cost the collector nothing
+    return [Instance(*row) for part in parts for row in part]
 
 
 def add_instances(uow: UnitOfWork, new: Sequence[Instance]) -> None:
@@ -249,7 +254,15 @@ def used_ports(uow: UnitOfWork) -> set[int]:
 
 def load_listeners(uow: UnitOfWork) -> list[sa.Row[Any]]:
     """Every listener: service, environment, port, weights."""
-    return list(uow.connection.execute(sa.select(listeners)))
+    return list(uow.connection.execute(sa.select(listeners)).all())
+
+
+def ports(uow: UnitOfWork) -> dict[tuple[str, str], int]:
+    """The router's port for each service and environment."""
+    query = sa.select(listeners.c.service, listeners.c.environment, listeners.c.port)
+    return {
+        (service, environment): port for service, environment, port in uow.connection.execute(query).all()
+    }
 
 
 def listener(uow: UnitOfWork, service: str, environment: str) -> sa.Row[Any] | None:
@@ -283,11 +296,17 @@ def current(uow: UnitOfWork, service: str, environment: str) -> str | None:
 
 
 def all_current(uow: UnitOfWork) -> list[sa.Row[Any]]:
-    """Every place that is served: service, environment, deployment_id, since, version, release_digest."""
-    query = sa.select(currents, deployments.c.version, deployments.c.release_digest).join(
-        deployments, deployments.c.id == currents.c.deployment_id
+    """Every place that is served: its columns, the version, the release's digest, and the router's port."""
+    columns = (deployments.c.version, deployments.c.release_digest, listeners.c.port)
+    here = sa.and_(
+        listeners.c.service == currents.c.service, listeners.c.environment == currents.c.environment
     )
-    return list(uow.connection.execute(query))
+    query = (
+        sa.select(currents, *columns)
+        .join(deployments, deployments.c.id == currents.c.deployment_id)
+        .outerjoin(listeners, here)
+    )
+    return list(uow.connection.execute(query).all())
 
 
 def place(uow: UnitOfWork, service: str, environment: str) -> sa.Row[Any] | None:

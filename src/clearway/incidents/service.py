@@ -45,8 +45,10 @@ def incidents(
     return Page(rows[:limit], more)
 
 
-def opened_since(uow: UnitOfWork, service: str, environment: str, since: datetime) -> list[Incident]:
-    """A service's incidents in one environment that were opened then or later, oldest first."""
+def opened_since(
+    uow: UnitOfWork, service: str | None, environment: str | None, since: datetime
+) -> list[Incident]:
+    """Incidents that were opened then or later, oldest first; None: of every service, or environment."""
     return store.opened_since(uow, service, environment, since)
 
 

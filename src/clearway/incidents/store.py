@@ -79,11 +79,15 @@ def unrestored(uow: UnitOfWork, service: str, environment: str | None) -> list[I
     return _read(uow, query.order_by(incidents.c.id))
 
 
-def opened_since(uow: UnitOfWork, service: str, environment: str, since: datetime) -> list[Incident]:
-    """Incidents of one place from an instant on, oldest first."""
-    query = incidents.select().where(
-        incidents.c.service == service, incidents.c.environment == environment, incidents.c.opened_at >= since
-    )
+def opened_since(
+    uow: UnitOfWork, service: str | None, environment: str | None, since: datetime
+) -> list[Incident]:
+    """Incidents from an instant on, oldest first: of one place, or of all."""
+    query = incidents.select().where(incidents.c.opened_at >= since)
+    if service is not None:
+        query = query.where(incidents.c.service == service)
+    if environment is not None:
+        query = query.where(incidents.c.environment == environment)
     return _read(uow, query.order_by(incidents.c.opened_at, incidents.c.id))
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from clearway.deploy import DeploymentFinished
 
+from .figures import default_window
 from .flows import FLOWS
 from .model import INTENTS, Bucket, Figure, Intent, Report, Settings, Window
 from .ports import FakeHistory, History
-from .service import declare_intent, dora, dora_all, on_finished
+from .service import counted_places, declare_intent, dora, dora_all, dora_spans, on_finished
 
 SUBSCRIBERS: Sequence[tuple[type[Any], Callable[..., None]]] = ((DeploymentFinished, on_finished),)
 
@@ -24,7 +25,10 @@ __all__ = [
     "Report",
     "Settings",
     "Window",
+    "counted_places",
     "declare_intent",
+    "default_window",
     "dora",
     "dora_all",
+    "dora_spans",
 ]

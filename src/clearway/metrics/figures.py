@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -24,7 +25,8 @@ SIDE_SERIES = ("rollback", "config-only", "flag-only")
 
 
 def report(service: str, environment: str, facts: Facts, window: Window, settings: Settings) -> Report:
-    """All five figures."""
+    """All five figures; facts from before the window's reach count for nothing."""
+    facts = _reached(facts, window)
     figures = (
         change_lead_time(facts, window, settings),
         deployment_frequency(facts, window),
@@ -33,6 +35,20 @@ def report(service: str, environment: str, facts: Facts, window: Window, setting
         rework_rate(facts, window, settings),
     )
     return Report(service, environment, window, settings, {figure.name: figure for figure in figures})
+
+
+def reach(window: Window) -> datetime:
+    """How far back the figures of a window look."""
+    return min(window.start, window.end - timedelta(days=REWORK_DAYS))
+
+
+def _reached(facts: Facts, window: Window) -> Facts:
+    since = reach(window)
+    return replace(
+        facts,
+        deployments=[each for each in facts.deployments if each.finished_at >= since],
+        failures=[each for each in facts.failures if each.detected_at >= since],
+    )
 
 
 def percentile(values: Sequence[float], share: float, settings: Settings) -> float | None:
@@ -67,7 +83,8 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
         if change.merged_at is not None and change.merged_at <= deployed.finished_at:
             merged.append((deployed.finished_at - change.merged_at).total_seconds())
     p50, p75, p90 = (percentile(list(spans.values()), share, settings) for share in (0.5, 0.75, 0.9))
-    used = [id for id in done if any(c.deployment_id == id and c.sha in spans for c in facts.changes)]
+    brought = {change.deployment_id for change in facts.changes if change.sha in spans}
+    used = [id for id in done if id in brought]
     return Figure(
         "change_lead_time", "change-lead-time/1", p50, "seconds",
         "no change reached production" if p50 is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -19,6 +19,7 @@ from .model import INTENTS, Change, Deployed, Facts, Failure, Intent, Outcome, R
 from .ports import History
 
 LONGEST_DAYS = 3700
+NOTHING = Facts([])
 
 
 def on_finished(uow: UnitOfWork, event: DeploymentFinished) -> None:
@@ -85,20 +86,40 @@ def dora(
 
     The window is the last 30 days when none is given. Raises Invalid, NotFound.
     """
-    window = make_window(uow.now(), start, end, zone)
-    place = environment or production(uow, service)
-    chosen = settings or Settings()
-    return figures.report(service, place, facts(uow, service, place, window), window, chosen)
+    spans = [(start, end)]
+    return dora_spans(uow, service, environment, spans=spans, zone=zone, settings=settings)[0]
+
+
+def dora_spans(
+    uow: UnitOfWork,
+    service: str,
+    environment: str | None = None,
+    *,
+    spans: Sequence[tuple[datetime | None, datetime | None]],
+    zone: str = "UTC",
+    settings: Settings | None = None,
+) -> list[Report]:
+    """`dora` for several windows (start, end), from rows that are read once."""
+    windows = [make_window(uow.now(), start, end, zone) for start, end in spans]
+    place = (service, environment or production(uow, service))
+    known = _facts(uow, windows, place).get(place, NOTHING)
+    return [figures.report(*place, known, window, settings or Settings()) for window in windows]
 
 
 def dora_all(uow: UnitOfWork, *, zone: str = "UTC", settings: Settings | None = None) -> list[Report]:
-    """One report for each service and production environment; never blended."""
-    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
+    """One report for each service and production environment, from rows that are read once; never blended."""
+    window = make_window(uow.now(), None, None, zone)
+    known = _facts(uow, [window])
+    chosen = settings or Settings()
     return [
-        dora(uow, service, environment, zone=zone, settings=settings)
-        for service, environment in store.places(uow)
-        if kinds.get(environment) == "production"
+        figures.report(*place, known.get(place, NOTHING), window, chosen) for place in counted_places(uow)
     ]
+
+
+def counted_places(uow: UnitOfWork) -> list[tuple[str, str]]:
+    """Every service and production environment that something was ever deployed to."""
+    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
+    return [place for place in store.places(uow) if kinds.get(place[1]) == "production"]
 
 
 def make_window(now: datetime, start: datetime | None, end: datetime | None, zone: str) -> Window:
@@ -127,34 +148,66 @@ def production(uow: UnitOfWork, service: str) -> str:
     return stops[-1]
 
 
-def facts(uow: UnitOfWork, service: str, environment: str, window: Window) -> Facts:
-    """What the figures of a window are computed from."""
-    since = min(window.start, window.end - timedelta(days=figures.REWORK_DAYS))
-    rows = store.of_place(uow, service, environment, since)
-    inside = [row for row in rows if window.start <= row.finished_at < window.end]
+def _facts(
+    uow: UnitOfWork, windows: Sequence[Window], place: store.Place | None = None
+) -> dict[store.Place, Facts]:
+    """What the figures of all these windows are computed from, by place; one read for each kind of row."""
+    start, end = min(each.start for each in windows), max(each.end for each in windows)
+    since = min(start, *(figures.reach(each) for each in windows))
+    by_place: dict[store.Place, list[sa.Row[Any]]] = {}
+    for row in store.since(uow, since, place):
+        by_place.setdefault((row.service, row.environment), []).append(row)
+    arrived: dict[str, list[Change]] = {}
+    for change in store.changes_since(uow, start, place):
+        arrived.setdefault(change.deployment_id, []).append(change)
+    failures: dict[store.Place, list[Failure]] = {}
+    service, environment = place or (None, None)
+    for found in incidents.opened_since(uow, service, environment, since):
+        failures.setdefault((found.service, found.environment), []).append(
+            Failure(
+                found.id,
+                found.deployment_id,
+                found.opened_at,
+                found.restored_at,
+                found.restored_by_deployment,
+            )
+        )
+    return {
+        where: _facts_of(
+            uow,
+            by_place.get(where, []),
+            [row for row in by_place.get(where, []) if start <= row.finished_at < end],
+            arrived,
+            failures.get(where, []),
+        )
+        for where in {*by_place, *failures}
+    }
+
+
+def _facts_of(
+    uow: UnitOfWork,
+    rows: Sequence[sa.Row[Any]],
+    inside: Sequence[sa.Row[Any]],
+    arrived: Mapping[str, list[Change]],
+    failures: Sequence[Failure],
+) -> Facts:
     brought = [row for row in inside if row.outcome == "succeeded" and row.intent != "rollback"]
-    changes = store.known_changes(uow, [row.id for row in brought if row.counted])
+    changes = [change for row in brought if row.counted for change in arrived.get(row.id, ())]
+    changes.sort(key=lambda change: change.sha)
     first = {row.id for row in brought if row.first}
     unknown = {row.id for row in brought if row.counted and row.commit is None}
     for row in brought:
         if row.counted:
             continue
         try:  # its flow has not run yet; the figure is the same, only not kept
-            commit, is_first, arrived = _arrived(uow, row)
+            commit, is_first, new = _arrived(uow, row)
         except (ClearwayError, OSError):
-            commit, is_first, arrived = None, False, []
-        changes += arrived
+            commit, is_first, new = None, False, []
+        changes += new
         first |= {row.id} if is_first else set()
         unknown |= {row.id} if commit is None else set()
-    failures = [
-        Failure(
-            found.id, found.deployment_id, found.opened_at, found.restored_at, found.restored_by_deployment
-        )
-        for found in incidents.opened_since(uow, service, environment, since)
-    ]
-    return Facts(
-        [store.deployed(row) for row in rows], changes, frozenset(first), frozenset(unknown - first), failures
-    )
+    deployed = [store.deployed(row) for row in rows]
+    return Facts(deployed, changes, frozenset(first), frozenset(unknown - first), failures)
 
 
 def _arrived(uow: UnitOfWork, row: sa.Row[Any]) -> tuple[str | None, bool, list[Change]]:

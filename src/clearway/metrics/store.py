@@ -38,6 +38,9 @@ changes = sa.Table(
     sa.Column("committed_at", Instant, nullable=False),
 )
 
+Place = tuple[str, str]
+"""A service and an environment."""
+
 _FIELDS = ("id", "service", "environment", "version", "outcome", "intent", "finished_at")
 
 
@@ -59,13 +62,9 @@ def deployed(found: sa.Row[Any]) -> Deployed:
     return Deployed(**{name: getattr(found, name) for name in _FIELDS})
 
 
-def of_place(uow: UnitOfWork, service: str, environment: str, since: datetime) -> Sequence[sa.Row[Any]]:
-    """Rows of one service in one environment from an instant on, oldest first."""
-    query = deployments.select().where(
-        deployments.c.service == service,
-        deployments.c.environment == environment,
-        deployments.c.finished_at >= since,
-    )
+def since(uow: UnitOfWork, moment: datetime, place: Place | None = None) -> Sequence[sa.Row[Any]]:
+    """Rows from an instant on, oldest first: of one service in one environment, or of all."""
+    query = deployments.select().where(*_from(moment, place))
     return uow.connection.execute(query.order_by(deployments.c.finished_at, deployments.c.id)).all()
 
 
@@ -88,15 +87,22 @@ def versions_before(uow: UnitOfWork, found: sa.Row[Any]) -> list[str]:
     return list(uow.connection.scalars(query))
 
 
-def known_changes(uow: UnitOfWork, deployment_ids: Sequence[str]) -> list[Change]:
-    """The commits that first arrived with these deployments."""
-    found: list[Change] = []
-    for start in range(0, len(deployment_ids), 500):
-        query = sa.select(changes.c.sha, changes.c.deployment_id, changes.c.committed_at).where(
-            changes.c.deployment_id.in_(deployment_ids[start : start + 500])
-        )
-        found += [Change(*each) for each in uow.connection.execute(query.order_by(changes.c.sha))]
-    return found
+def changes_since(uow: UnitOfWork, moment: datetime, place: Place | None = None) -> list[Change]:
+    """The commits that first arrived with the deployments from an instant on."""
+    query = (
+        sa.select(changes.c.sha, changes.c.deployment_id, changes.c.committed_at)
+        .join(deployments, deployments.c.id == changes.c.deployment_id)
+        .where(*_from(moment, place))
+        .order_by(changes.c.sha)
+    )
+    return [Change(*each) for each in uow.connection.execute(query).all()]
+
+
+def _from(moment: datetime, place: Place | None) -> list[sa.ColumnElement[bool]]:
+    wanted = [deployments.c.finished_at >= moment]
+    if place is not None:
+        wanted += [deployments.c.service == place[0], deployments.c.environment == place[1]]
+    return wanted
 
 
 def keep_changes(
@@ -129,7 +135,7 @@ def set_intent(uow: UnitOfWork, deployment_id: str, intent: str) -> None:
     )
 
 
-def places(uow: UnitOfWork) -> list[tuple[str, str]]:
+def places(uow: UnitOfWork) -> list[Place]:
     """Every service and environment that something was ever deployed to."""
     query = sa.select(deployments.c.service, deployments.c.environment).distinct()
     return sorted((service, environment) for service, environment in uow.connection.execute(query))

@@ -243,7 +243,7 @@ def at_place(
         .order_by(promotions.c.id.desc())
         .limit(limit)
     )
-    return [Head(**row._mapping) for row in uow.connection.execute(query)]
+    return [Head(*row) for row in uow.connection.execute(query).all()]
 
 
 def waiting_ids(uow: UnitOfWork, service: str | None, environment: str | None) -> list[str]:
@@ -276,7 +276,7 @@ def overdue_ids(uow: UnitOfWork, before: datetime, limit: int) -> list[str]:
 def open_heads(uow: UnitOfWork) -> list[Head]:
     """The open promotions everywhere, oldest first; one query."""
     query = sa.select(*_HEAD).where(promotions.c.state.in_(sorted(OPEN))).order_by(promotions.c.id)
-    return [Head(**row._mapping) for row in uow.connection.execute(query)]
+    return [Head(*row) for row in uow.connection.execute(query).all()]
 
 
 def places_of(uow: UnitOfWork, service: str | None = None) -> Sequence[sa.Row[Any]]:

@@ -50,6 +50,12 @@ def browser(house: Showcase, name: str | None, *scopes: str) -> Browser:
 
 
 @pytest.fixture(scope="session")
+def arrive() -> Open:
+    """`arrive(house, "rita")` is rita before any house."""
+    return browser
+
+
+@pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
     """Shared, so tests only look at it."""
     house = Showcase(tmp_path_factory.mktemp("showcase")).fill()

@@ -73,11 +73,10 @@ def overview(ask: Asked) -> Response:
     """What runs where, what moves there, and how the last promotion ended."""
 
     def look(uow: UnitOfWork) -> dict[str, Any]:
-        found = releases.overview(uow).to_json()
+        found = releases.overview(uow)
         may = readable(uow, ask.actor, "deployment:read")
-        found["environments"] = [name for name in found["environments"] if may(name)]
-        for row in found["services"]:
-            row["environments"] = {name: cell for name, cell in row["environments"].items() if may(name)}
-        return found
+        names = [name for name in found.environments if may(name)]
+        rows = [row.only(names) for row in found.services]
+        return {"environments": names, "services": rows}
 
     return ask.read(look)

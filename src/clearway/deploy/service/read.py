@@ -32,8 +32,7 @@ def deployments(
 
 
 def running(uow: UnitOfWork) -> list[Serving]:
-    """Everything that serves, in three queries whatever the number of services; orders stay unread."""
-    ports = {(row.service, row.environment): row.port for row in store.load_listeners(uow)}
+    """Everything that serves, in two queries whatever the number of services; orders stay unread."""
     by_deployment: dict[str, list[Instance]] = {}
     for each in store.load_instances(uow, {"wanted": "running"}):
         by_deployment.setdefault(each.deployment_id, []).append(each)
@@ -45,7 +44,7 @@ def running(uow: UnitOfWork) -> list[Serving]:
             version=row.version,
             release_digest=row.release_digest,
             since=row.since,
-            port=ports.get((row.service, row.environment), 0),
+            port=row.port or 0,
             instances=tuple(by_deployment.get(row.deployment_id, ())),
         )
         for row in store.all_current(uow)
@@ -81,7 +80,7 @@ def find_instance(uow: UnitOfWork, instance_id: str) -> Instance | None:
 
 def listeners(uow: UnitOfWork) -> dict[tuple[str, str], int]:
     """The router's port for each service and environment."""
-    return {(row.service, row.environment): row.port for row in store.load_listeners(uow)}
+    return store.ports(uow)
 
 
 def series(uow: UnitOfWork, deployment_id: str) -> list[dict[str, Any]]:

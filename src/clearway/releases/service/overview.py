@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from clearway import catalog
+from clearway import catalog, deploy
 from clearway.releases import rollouts, store
 from clearway.releases.model import Head
 from clearway.storage import UnitOfWork
@@ -25,7 +25,7 @@ class Cell:
     deployment_id: str | None = None
     health: str | None = None  # as deploy sees it
     address: str | None = None  # where the router answers
-    instances: tuple[Mapping[str, Any], ...] = ()
+    instances: tuple[deploy.Instance, ...] = ()
     moving: Mapping[str, Any] | None = None  # the open promotion that people should look at
     last: Mapping[str, Any] | None = None  # how the last one ended
 
@@ -34,7 +34,7 @@ class Cell:
         return {
             **self.__dict__,
             "since": self.since.isoformat() if self.since else None,
-            "instances": [dict(each) for each in self.instances],
+            "instances": [rollouts.shown(each) for each in self.instances],
         }
 
 
@@ -46,6 +46,12 @@ class Row:
     team: str
     route: str
     environments: Mapping[str, Cell]
+
+    def only(self, names: Sequence[str]) -> Row:
+        """The row with these environments alone."""
+        if len(names) == len(self.environments):
+            return self
+        return replace(self, environments={name: self.environments[name] for name in names})
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON values."""
@@ -106,7 +112,7 @@ def _cell(on_route: bool, place: Any, runs: Any, head: Head | None) -> Cell:
         deployment_id=runs.deployment_id if runs else None,
         health=runs.health if runs else None,
         address=rollouts.address(runs) if runs else None,
-        instances=tuple(rollouts.shown(each) for each in runs.instances) if runs else (),
+        instances=runs.instances if runs else (),
         moving=_head(head) if head else None,
         last=last,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from clearway.storage import UnitOfWork
 from clearway.web.visit import Visit
 
 WEEKS = 8
+Weeks = dict[str, list[dict[str, Any]]]
 NAMES = {
     "change_lead_time": ("Change lead time", "From commit to running in production", "less"),
     "deployment_frequency": ("Deployment frequency", "Successful deployments to production", "more"),
@@ -30,21 +31,17 @@ def show(visit: Visit) -> Response:
     """The figures of one service and its production environment."""
     with visit.database.read() as uow:
         services = [each.name for each in catalog.services(uow)]
-        counted = [(each.service, each.environment) for each in metrics.dora_all(uow)]
-        chosen = visit.query("service") or (counted[0][0] if counted else services[0] if services else None)
-        report, weeks, before = None, {}, None
+        counted = [name for name, _ in metrics.counted_places(uow)]
+        chosen = visit.query("service") or next(iter([*counted, *services]), None)
+        report, before = None, None
+        weeks: Weeks = {}
         if chosen is not None:
             catalog.service(uow, chosen)
-            report = metrics.dora(uow, chosen)
-            weeks = _weeks(uow, report, uow.now())
-            length = report.window.end - report.window.start
-            before = metrics.dora(
-                uow, chosen, report.environment, start=report.window.start - length, end=report.window.start
-            )
+            report, before, weeks = _reports(uow, chosen)
     return visit.page(
         "figures.html",
         services=services,
-        counted={name for name, _ in counted},
+        counted=set(counted),
         chosen=chosen,
         report=report,
         before=before,
@@ -53,15 +50,23 @@ def show(visit: Visit) -> Response:
     )
 
 
-def _weeks(uow: UnitOfWork, report: metrics.Report, now: datetime) -> dict[str, list[dict[str, Any]]]:
-    """Each figure of each of the last weeks, as bars: a height from 0 to 1, None where nothing is known."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in report.figures}
-    for ago in reversed(range(WEEKS)):
-        end = now + timedelta(seconds=1) - timedelta(weeks=ago)
-        start = end - timedelta(weeks=1)
-        each = metrics.dora(uow, report.service, report.environment, start=start, end=end)
+def _reports(uow: UnitOfWork, service: str) -> tuple[metrics.Report, metrics.Report, Weeks]:
+    """The last 30 days, the 30 before, and each of the last weeks: one read for all of them."""
+    window = metrics.default_window(uow.now())
+    begin, length = window.start, window.end - window.start
+    end = uow.now() + timedelta(seconds=1)
+    weeks = [(end - timedelta(weeks=ago + 1), end - timedelta(weeks=ago)) for ago in reversed(range(WEEKS))]
+    spans = [(begin, window.end), (begin - length, begin), *weeks]
+    report, before, *each = metrics.dora_spans(uow, service, spans=spans)
+    return report, before, _weeks(each)
+
+
+def _weeks(reports: list[metrics.Report]) -> Weeks:
+    """Each figure of each week, as bars: a height from 0 to 1, None where nothing is known."""
+    found: Weeks = {name: [] for name in reports[0].figures}
+    for each in reports:
         for name, figure in each.figures.items():
-            found[name].append({"value": figure.value, "text": figure.text, "start": start})
+            found[name].append({"value": figure.value, "text": figure.text, "start": each.window.start})
     for bars in found.values():
         most = max((bar["value"] or 0 for bar in bars), default=0)
         for bar in bars:
