@@ -373,3 +373,43 @@ def test_the_program_imports_nothing_of_clearway() -> None:
     }
     assert "clearway" not in imported
     assert imported - set(sys.stdlib_module_names) == {"cryptography"}
+
+
+def test_an_export_in_steps_is_the_same_folder_and_keeps_no_writer_waiting(
+    database: Database, fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every block is read in a transaction of its own; what is appended meanwhile is in the next export."""
+    fill(SIZE)
+    whole, stepped = tmp_path / "whole", tmp_path / "stepped"
+    with database.begin() as uow:
+        first = ledger.export(uow, whole)
+    steps = sys.modules["clearway.ledger.service.export"]
+    monkeypatch.setattr(steps, "_STEP", 256)
+    read, reads = Database.read, list[int]()
+
+    def counted(self: Database) -> Any:
+        reads.append(1)
+        fill(1)  # between two steps, somebody writes
+        return read(self)
+
+    monkeypatch.setattr(Database, "read", counted)
+    exported = ledger.export_in_steps(database, stepped)
+    monkeypatch.undo()
+    assert len(reads) == 3
+    assert exported == first
+    files = {path.relative_to(whole) for path in whole.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(stepped) for path in stepped.rglob("*") if path.is_file()}
+    assert all((whole / path).read_bytes() == (stepped / path).read_bytes() for path in files)
+
+
+def test_an_export_in_steps_of_a_damaged_ledger_has_no_checkpoint(
+    database: Database, fill: Fill, tmp_path: Path
+) -> None:
+    """A folder with a checkpoint is complete and true; this one is neither."""
+    fill(SIZE)
+    with database.begin() as uow:
+        ledger.checkpoint(uow)
+    attack(database, "UPDATE ledger_entry SET reason = 'nicer' WHERE \"index\" = 7")
+    with pytest.raises(Permanent):
+        ledger.export_in_steps(database, tmp_path / "export")
+    assert not (tmp_path / "export" / "checkpoint").exists()

@@ -106,8 +106,8 @@ def export(ask: Asked) -> FileResponse:
     """The whole ledger as a .tar.gz, with the key and the program that verify it offline."""
     folder = Path(tempfile.mkdtemp(prefix="clearway-export-"))
     try:
-        with ask.database.begin() as uow:
-            ledger.export(uow, folder / "ledger")
+        ledger.export_in_steps(ask.database, folder / "ledger")
+        with ask.database.read() as uow:
             (folder / "ledger" / "verifier.key").write_text(ledger.verifier_key(uow) + "\n")
         packed = folder / "ledger.tar.gz"
         with tarfile.open(packed, "w:gz", compresslevel=1) as archive:

@@ -1,7 +1,7 @@
 """The ledger's verbs."""
 
 from .checkpoints import checkpoint, latest_checkpoint, sign_if_grown, verifier_key
-from .export import export
+from .export import export, export_in_steps
 from .proofs import consistency_proof, inclusion_proof
 from .verify import verify_in_steps, verify_live
 from .write import append, entries
@@ -12,6 +12,7 @@ __all__ = [
     "consistency_proof",
     "entries",
     "export",
+    "export_in_steps",
     "inclusion_proof",
     "latest_checkpoint",
     "sign_if_grown",

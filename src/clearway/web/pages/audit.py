@@ -36,8 +36,7 @@ def index(visit: Visit) -> Response:
 
 def verify(visit: Visit) -> Response:
     """Every hash computed again, now."""
-    with visit.database.read() as uow:
-        verdict = ledger.verify_live(uow)
+    verdict = ledger.verify_in_steps(visit.database)
     return visit.page("parts/verdict.html" if visit.partial else "verify.html", verdict=verdict)
 
 
