@@ -134,6 +134,9 @@ def _sample(
 def reconcile(database: Database) -> None:
     """Restart what died, end what is no longer wanted, and wake rollouts that lost their tick."""
     keep_running(database)
+    with database.read() as uow:
+        if not store.overdue(uow, uow.now() - LATE, limit=1):
+            return  # the usual case takes nobody's turn to write
     with database.begin() as uow:
         for deployment_id, revision in store.overdue(uow, uow.now() - LATE):
             slot = int(uow.now().timestamp() // LATE.total_seconds())

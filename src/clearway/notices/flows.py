@@ -21,4 +21,4 @@ def send(database: Database, run: Run, delivery_id: str, attempts: int) -> None:
 
 
 FLOWS: Mapping[str, Flow] = {"notices.send": Flow(send, queue="notices")}
-CHORES: Sequence[Chore] = (Chore("notices.watch", 1.0, service.watch),)
+CHORES: Sequence[Chore] = (Chore("notices.watch", 1.0, service.watch, only_after_writes=True),)

@@ -3,6 +3,7 @@
 from .blobs import Blob, Blobs, FileBlobs, read_chunks
 from .database import Bus, Database, UnitOfWork
 from .pages import Page, decode_cursor, encode_cursor
+from .pulse import Pulse
 from .types import Instant, Json, metadata
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Instant",
     "Json",
     "Page",
+    "Pulse",
     "UnitOfWork",
     "decode_cursor",
     "encode_cursor",

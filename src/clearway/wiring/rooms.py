@@ -49,7 +49,7 @@ def collect_flows() -> dict[str, Flow]:
 
 def collect_chores() -> list[Chore]:
     """All periodic work. The ledger lies below the room that knows chores, so its one is made here."""
-    signing = Chore("ledger.sign", 5.0, ledger.sign_if_grown)
+    signing = Chore("ledger.sign", 5.0, ledger.sign_if_grown, only_after_writes=True)
     return [signing, *(chore for door in doors() for chore in getattr(door, "CHORES", ()))]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -19,10 +20,11 @@ import dbos
 import dbos._serialization as dbos_serialization
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
-from clearway.storage import Database, UnitOfWork
+from clearway.storage import Database, Pulse, UnitOfWork
 
 from .model import Chore, Flows
-from .service import wake_due
+from .resting import MOST_S, let_rest
+from .service import seconds_to_next, wake_due
 
 APPLICATION_VERSION = "clearway-1"
 THREADS = 24
@@ -30,6 +32,7 @@ POLL_S = 0.1
 # Flows at once in a worker, and seconds between two looks. A look costs about 3 ms of CPU: only what
 # people wait for is looked at often.
 QUEUES: Mapping[str, tuple[int, float]] = {"runs": (12, POLL_S), "builds": (2, 0.25), "notices": (4, 1.0)}
+UNWRITTEN_S = 60.0  # a chore that has work only after writes is done this often without any
 log = logging.getLogger("clearway.workflow")
 
 
@@ -92,6 +95,7 @@ class Engine:
         self._database = database
         self._chores = list(chores)
         self._stop = threading.Event()
+        self._pulse = Pulse(database)
         self._threads: list[threading.Thread] = []
         self._dbos = DBOS(config=self._config(executor_id))
         for name, flow in flows.items():
@@ -122,14 +126,16 @@ class Engine:
 
     def launch(self) -> None:
         """Start working; returns at once. Flows that a killed worker left are taken up again."""
+        self._pulse.start()
         DBOS.launch()
+        let_rest(self._dbos.background_thread_stop_events, self._pulse)
         for name, (width, poll_s) in QUEUES.items():
             DBOS.register_queue(
                 name, worker_concurrency=width, polling_interval_sec=poll_s, on_conflict="always_update"
             )
         self._thread("timers", self._wake_rows, POLL_S)
         for chore in self._chores:
-            self._thread(chore.name, lambda chore=chore: chore.function(self._database), chore.every_s)  # type: ignore[misc]
+            self._thread(chore.name, lambda chore=chore: self._do(chore), chore.every_s)  # type: ignore[misc]
 
     def _thread(self, name: str, work: Callable[[], None], every_s: float) -> None:
         def loop() -> None:
@@ -143,12 +149,21 @@ class Engine:
         thread.start()
         self._threads.append(thread)
 
+    def _do(self, chore: Chore) -> None:
+        began = time.monotonic()
+        chore.function(self._database)
+        if chore.only_after_writes:
+            self._pulse.rest(UNWRITTEN_S, began)
+
     def _wake_rows(self) -> None:
+        began = time.monotonic()
         wake_due(self._database)
+        self._pulse.rest(min(MOST_S, seconds_to_next(self._database)), began)
 
     def drain(self, seconds: int = 5) -> None:
         """Stop: let running flows end for a while, then leave the rest to the next start."""
         self._stop.set()
+        self._pulse.stop()
         for thread in self._threads:
             thread.join(timeout=seconds)
         DBOS.destroy(workflow_completion_timeout_sec=seconds)

@@ -36,6 +36,7 @@ class Chore:
     name: str
     every_s: float
     function: Callable[[Database], None]
+    only_after_writes: bool = False  # no clock and no process makes work for it, only what somebody wrote
 
 
 Flows = Mapping[str, Flow]

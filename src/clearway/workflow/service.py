@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
@@ -61,6 +62,13 @@ def wake_due(database: Database) -> int:
             store.drop_timer(uow, row.key)
             uow.tool(Starter).enqueue(uow, row.flow, row.key, row.args)
         return len(rows)
+
+
+def seconds_to_next(database: Database) -> float:
+    """Until the next row is due, for whoever wants to look in time; without a row, for ever."""
+    with database.read() as uow:
+        due = store.next_due(uow)
+        return math.inf if due is None else max(0.0, (due - uow.now()).total_seconds())
 
 
 def start(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], at: datetime | None = None) -> None:

@@ -39,6 +39,12 @@ def any_due(uow: UnitOfWork, now: datetime) -> bool:
     )
 
 
+def next_due(uow: UnitOfWork) -> datetime | None:
+    """When the next start is due."""
+    found: datetime | None = uow.connection.scalar(sa.select(sa.func.min(timer.c.due_at)))
+    return found
+
+
 def due_timers(uow: UnitOfWork, now: datetime, limit: int) -> Sequence[sa.Row[Any]]:
     """The starts that are due, oldest first."""
     query = sa.select(timer).where(timer.c.due_at <= now).order_by(timer.c.due_at).limit(limit)
