@@ -25,7 +25,7 @@ from clearway.catalog import (
     StrategySpec,
 )
 from clearway.deploy.ports import FakeMetrics, FakeRouter, FakeTarget, OpenPermit, Sample
-from clearway.kernel import Actor, Event, FixedClock
+from clearway.kernel import Actor, Event, FixedClock, NotFound
 from clearway.storage import Blob, Blobs, Bus, Database, UnitOfWork, metadata
 
 DEV = Actor("dev")
@@ -139,6 +139,7 @@ class KnownBlobs:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rotten: set[str] = set()
+        self.gone: set[str] = set()
 
     def put(self, chunks: Any, expected: str | None = None) -> Blob:
         raise NotImplementedError
@@ -153,6 +154,8 @@ class KnownBlobs:
         return True
 
     def verify(self, digest: str) -> bool:
+        if digest in self.gone:
+            raise NotFound(f"no bytes are stored under {digest}")
         return digest not in self.rotten
 
 

@@ -84,7 +84,7 @@ class Judge:
 
     def __init__(self, users: Iterable[User], bindings: Iterable[Binding] = ()) -> None:
         self.users = {user.name: user for user in users}
-        bindings = list(bindings)
+        self._bindings = bindings = list(bindings)
         self._people = _identities(self.users.values())
         grants = [grant for user in self.users.values() for grant in user.grants]
         grants += [binding.grant for binding in bindings]
@@ -118,6 +118,15 @@ class Judge:
         ]
         verdicts = self.decide_all(questions)
         return [name for name, verdict in zip(names, verdicts, strict=True) if verdict.allowed]
+
+    def standing(self, name: str, environment: str) -> frozenset[str]:
+        """A user's groups, and the roles held in an environment: own ones, and those of Role documents."""
+        user = self.users.get(name)
+        if user is None:
+            return frozenset()
+        grants = [*user.grants, *(each.grant for each in self._bindings if _binds(each, user))]
+        here = {each.role for each in grants if not each.environments or environment in each.environments}
+        return frozenset({*user.groups, *here})
 
     def actor(self, name: str) -> Actor:
         """The user as an actor."""
@@ -268,6 +277,10 @@ def _role_entities(environments: Iterable[str]) -> list[dict[str, Any]]:
                 parents += [_role(role, name) for name in named]
             entities.append({"uid": _role(role, place), "attrs": {}, "parents": parents})
     return entities
+
+
+def _binds(binding: Binding, user: User) -> bool:
+    return user.name in binding.users or bool(set(user.groups) & set(binding.groups))
 
 
 def _granted(grant: Grant) -> list[dict[str, str]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from clearway.kernel import Document
 
 from .model import Binding, Grant, RoleName, User
 
@@ -15,11 +17,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Text = Annotated[str, Field(max_length=500)]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class GrantDocument(_Document):
+class GrantDocument(Document):
     """A role in some environments; without `environments`, in all. A bare role name says the same."""
 
     role: RoleName
@@ -35,7 +33,7 @@ class GrantDocument(_Document):
         return Grant(self.role, None if self.environments is None else tuple(sorted(set(self.environments))))
 
 
-class UserDocument(_Document):
+class UserDocument(Document):
     """A person, or a robot account that scripts use."""
 
     kind: Literal["User"] = "User"
@@ -62,7 +60,7 @@ class UserDocument(_Document):
         )
 
 
-class RoleDocument(_Document):
+class RoleDocument(Document):
     """Gives a built-in role to users and groups, in some environments or in all."""
 
     kind: Literal["Role"] = "Role"

@@ -12,8 +12,11 @@ from clearway import access, catalog, config, notices, releases
 from clearway.kernel import Actor, Diff, DocumentError, Invalid, by_kind, load_documents
 from clearway.storage import UnitOfWork
 
+from . import references
+
 MAX_FILES = 200
 MAX_SHOWN = 50
+_A_DOCUMENT = "at least one, beginning with `kind:`"
 
 
 class Room(Protocol):
@@ -60,7 +63,10 @@ def read(files: Mapping[str, str], variables: Mapping[str, str]) -> Platform:
     errors: list[Invalid] = []
     for name in sorted(files):
         try:
-            found += [document for document, _ in load_documents(files[name], name, pick, variables)]
+            here = [document for document, _ in load_documents(files[name], name, pick, variables)]
+            if not here:  # half written, or cut off: with pruning it would delete what it used to name
+                errors.append(Invalid("no document is in this file", where=f"{name}:1", expected=_A_DOCUMENT))
+            found += here
         except DocumentError as error:
             errors.append(error)
     _raise(errors)
@@ -76,7 +82,7 @@ def plan(uow: UnitOfWork, platform: Platform, *, prune: bool = False) -> list[Di
             found += room.plan_apply(uow, platform.of(room), **_options(room, prune))
         except Invalid as error:
             errors.append(error)
-    _raise(errors)
+    _raise(errors + references.check(uow, platform.documents, prune=prune))
     return found
 
 

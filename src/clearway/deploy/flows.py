@@ -19,7 +19,7 @@ from clearway.kernel import Permanent, Retry
 from clearway.storage import Database, UnitOfWork
 
 from . import acts, launch, store
-from .decide import Look, decide
+from .decide import Decision, Look, decide, of_side
 from .measure import read_counters
 from .model import Deployment, Instance, Order, Stage
 from .ports import MetricSource, Permit
@@ -45,6 +45,8 @@ def tick(database: Database, run: workflow.Run, deployment_id: str, revision: in
         if decision.kind == "judge":
             acts.judge(database, row, stages)
             return
+        if _moves_first(row, decision, look):
+            launch.install(database, row.order.bundle_digest)
         acts.act(database, row, previous, stages, decision, look)
     except Retry as error:
         acts.postpone(database, row, str(error))
@@ -55,6 +57,15 @@ def tick(database: Database, run: workflow.Run, deployment_id: str, revision: in
     except Exception as error:
         log.exception("a tick of %s failed; it will be tried again", row.id)
         acts.postpone(database, row, f"an unexpected fault, tried again: {error}")
+
+
+def _moves_first(row: Deployment, decision: Decision, look: Look) -> bool:
+    """Whether something that serves is about to be moved with nothing of the new version running yet.
+
+    A bundle that cannot be had must be found out before what runs is stopped for it.
+    """
+    begins = decision.kind == "enter" and (row.stage, row.phase) == (0, "start") and not row.going_back
+    return begins and not of_side(row, look, "new")
 
 
 def stages_of(row: Deployment, previous: Deployment | None) -> tuple[Stage, ...]:

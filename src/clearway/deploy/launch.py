@@ -7,7 +7,7 @@ import socket
 from datetime import timedelta
 
 from clearway import config
-from clearway.kernel import Permanent, Retry, new_id
+from clearway.kernel import NotFound, Permanent, Retry, new_id
 from clearway.storage import Blobs, Database, UnitOfWork
 
 from . import store
@@ -69,15 +69,25 @@ def new_instances(
     return made
 
 
+def install(database: Database, bundle_digest: str) -> None:
+    """Have the bundle unpacked on the target. Raises Permanent or Retry with words for people."""
+    blobs, target = database.tool(Blobs), database.tool(Target)
+    way_on = "Restore the artifact from a backup, or build the version again."
+    try:
+        if not blobs.verify(bundle_digest):
+            raise Permanent(
+                f"the stored bytes of {bundle_digest} changed on disk; they were not deployed", todo=way_on
+            )
+        place = blobs.path(bundle_digest)
+    except NotFound as error:
+        raise Permanent(f"the stored bytes of {bundle_digest} are gone", todo=way_on) from error
+    target.install(bundle_digest, place)
+
+
 def start(database: Database, order: Order, instance: Instance) -> None:
     """Install its bundle and start it. Raises Permanent or Retry with words for people."""
-    blobs, target = database.tool(Blobs), database.tool(Target)
-    if not blobs.verify(instance.bundle_digest):
-        raise Permanent(
-            f"the stored bytes of {instance.bundle_digest} changed on disk; they were not deployed",
-            todo="Restore the artifact from a backup, or build the version again.",
-        )
-    target.install(instance.bundle_digest, blobs.path(instance.bundle_digest))
+    install(database, instance.bundle_digest)
+    target = database.tool(Target)
     with database.read() as uow:
         variables = config.reveal(uow, config.Resolved.from_json(order.config)) if order.config else {}
     variables |= identity(order, instance)

@@ -24,7 +24,7 @@ def why_not(uow: UnitOfWork, actor: Actor, promotion: releases.Promotion) -> str
     if not verdict.allowed:
         return _sentence(f"{verdict.reason}. {verdict.todo}".strip())
     groups = _groups(uow, promotion.environment)
-    if groups and not groups & _standing(uow).get(actor.name, frozenset()):
+    if groups and not groups & access.standing(uow, actor.name, promotion.environment):
         return f"In {promotion.environment}, members of {', '.join(sorted(groups))} approve."
     return ""
 
@@ -33,25 +33,12 @@ def approvers(uow: UnitOfWork, promotion: releases.Promotion) -> list[str]:
     """Who may approve it: neither authors nor who asked for it, and of the right groups."""
     able = access.who_may(uow, "promotion:approve", promotion.environment, promotion.authors)
     groups = _groups(uow, promotion.environment)
-    standing = _standing(uow)
-    return [name for name in able if not groups or groups & standing.get(name, frozenset())]
+    return [name for name in able if not groups or groups & access.standing(uow, name, promotion.environment)]
 
 
 def _groups(uow: UnitOfWork, environment: str) -> frozenset[str]:
     rule = catalog.environment(uow, environment).approvals
     return frozenset(rule.groups) if rule else frozenset()
-
-
-def _standing(uow: UnitOfWork) -> dict[str, frozenset[str]]:
-    """Everybody's groups, and the roles that they were given by name: what approval rules ask for."""
-    key = "web.standing"
-    if key not in uow.memo:
-        uow.memo[key] = {
-            each.name: frozenset({*access.groups_of(uow, each.name), *(g.role for g in each.grants)})
-            for each in access.users(uow)
-        }
-    found: dict[str, frozenset[str]] = uow.memo[key]
-    return found
 
 
 def _sentence(text: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tarfile
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +118,25 @@ def test_a_broken_bundle_leaves_no_install(tmp_path: Path, launch: Launch, text:
     with pytest.raises(Permanent):
         target.install(launch.bundle_digest, tmp_path / "broken")
     assert list(target.installs.iterdir()) == []
+
+
+def test_a_wheel_that_writes_outside_its_folder_is_refused_by_name(tmp_path: Path, launch: Launch) -> None:
+    """A hostile wheel is no surprise: Permanent, naming the wheel; nothing is left or written elsewhere."""
+    wheel = tmp_path / "evil-1.0-py3-none-any.whl"
+    record = "../../escaped.txt,,\nevil-1.0.dist-info/WHEEL,,\nevil-1.0.dist-info/RECORD,,\n"
+    about = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("../../escaped.txt", "here")
+        archive.writestr("evil-1.0.dist-info/WHEEL", about)
+        archive.writestr("evil-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+        archive.writestr("evil-1.0.dist-info/RECORD", record)
+    with tarfile.open(tmp_path / "evil.tar", "w") as archive:
+        archive.add(wheel, arcname=wheel.name)
+    target = local(tmp_path)
+    with pytest.raises(Permanent, match=r"evil-1\.0-py3-none-any\.whl cannot be installed"):
+        target.install(launch.bundle_digest, tmp_path / "evil.tar")
+    assert list(target.installs.iterdir()) == []
+    assert not list(tmp_path.rglob("escaped.txt"))
 
 
 def test_a_full_disk_while_installing_is_told_and_leaves_nothing(

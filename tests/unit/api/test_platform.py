@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from clearway import ledger
 from clearway.api import platform
 from clearway.storage import Database
@@ -108,3 +110,42 @@ def test_yaml_bombs_and_nothing_at_all_are_refused(client: Callable[..., Any]) -
     assert answer.status_code == 422
     assert answer.json()["where"].startswith("bomb.yaml:")
     assert apply(client(), {}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "named"),
+    [
+        ("kind: Role\nname: r\nrole: approver\nenvironments: [dev, dve]\n", 1, "Environment dve"),
+        ("# people\nkind: User\nname: u\nroles: [{role: developer, environments: [prd]}]\n", 2, "prd"),
+        ("kind: Calendar\nname: c\nzone: UTC\napplies_to: {environments: [prd]}\n", 1, "Environment prd"),
+        ("kind: Calendar\nname: c\nzone: UTC\napplies_to: {services: [shp]}\n", 1, "Service shp"),
+        ("kind: Calendar\nname: c\nzone: UTC\napplies_to: {teams: [storfront]}\n", 1, "Team storfront"),
+        ("kind: Config\nservice: shop\nenvironment: dve\nvalues: {A: b}\n", 1, "Environment dve"),
+    ],
+)
+def test_a_name_that_nothing_has_is_an_error(
+    client: Callable[..., Any], document: str, line: int, named: str
+) -> None:
+    """A role or a freeze for a mistyped place would silently do nothing: refused, with file and line."""
+    answer = apply(client(), {**GOOD, "z.yaml": document}, "?dry_run=true")
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["where"] == f"z.yaml:{line}"
+    assert named in problem["detail"]
+    assert "a declared" in problem["expected"]
+    assert client().get("/v1/teams").json()["items"] == []
+
+
+def test_names_may_be_declared_beside_their_use(client: Callable[..., Any]) -> None:
+    """One apply may bring an environment and a role for it."""
+    role = "kind: Role\nname: r\nrole: approver\nenvironments: [dev]\n"
+    assert apply(client(), {**GOOD, "a.yaml": role}).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a remark\n"])
+def test_a_file_without_a_document_is_an_error(client: Callable[..., Any], text: str) -> None:
+    """An empty file is a mistake, not a platform without anything."""
+    answer = apply(client(), {**GOOD, "empty.yaml": text})
+    assert answer.status_code == 422
+    assert answer.json()["where"] == "empty.yaml:1"
+    assert client().get("/v1/teams").json()["items"] == []

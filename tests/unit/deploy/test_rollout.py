@@ -431,6 +431,23 @@ def test_bytes_that_changed_on_disk_are_not_deployed(world: World) -> None:
     assert "changed on disk" in world.row(made).reason
 
 
+@pytest.mark.parametrize("kind", ["recreate", "rolling", "blue-green"])
+@pytest.mark.parametrize("fault", ["gone", "rotten"])
+def test_nothing_that_serves_is_stopped_for_bytes_that_are_not_there(
+    world: World, kind: str, fault: str
+) -> None:
+    """A bundle that is gone or changed is found out first: what ran before serves on, never touched."""
+    first(world)
+    running = set(world.target.alive)
+    getattr(world.blobs, fault).add(digest("b1.1.0"))
+    made = world.begin(order("1.1.0", strategy=StrategySpec(kind=kind)))  # type: ignore[arg-type]
+    world.run(made)
+    assert world.row(made).outcome == "aborted-before-traffic"
+    assert digest("b1.1.0") in world.row(made).reason
+    assert (world.target.stops, world.target.alive) == ([], running)
+    assert world.serving() == {"1.0.0": 100}
+
+
 def test_a_tick_delivered_twice_does_its_work_once(world: World) -> None:
     """Two ticks of one revision, one after the other: the second finds the row moved on."""
     made = world.begin(order())

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from house import DANA, OTTO, QUIN, RITA, ROOT, VERA, House
 
 from clearway import access, artifacts, changes, config, ledger, releases, workflow
-from clearway.kernel import SYSTEM, Conflict, Invalid, NotFound, Refused
+from clearway.kernel import SYSTEM, Conflict, Invalid, NotFound, Permanent, Refused
 from clearway.releases import store
 from clearway.releases.flows import sweep
 from clearway.releases.service import advance
@@ -188,6 +188,40 @@ def test_only_the_groups_of_the_rule_approve(house: House) -> None:
     house.approve(promotion.id, QUIN)
     house.wait(60)
     assert house.look(promotion.id).state == "succeeded"
+
+
+def test_a_role_given_by_a_document_counts_as_one_given_by_name(house: House) -> None:
+    """A rule that names a role is met by whoever holds it there, and not by who holds it elsewhere."""
+    house.apply(
+        "{kind: Environment, name: uat, order: 2, promotion: automatic,"
+        " approvals: {count: 1, groups: [approver]}, gates: [tests-passed], strategy: {kind: recreate}}"
+    )
+    people = [
+        access.UserDocument(name="quin", groups=["qa"]),
+        access.UserDocument(name="rita", roles=["release-manager"]),
+        access.RoleDocument(name="testers", role="approver", environments=["uat"], groups=["qa"]),
+        access.RoleDocument(name="elsewhere", role="approver", environments=["prod"], users=["rita"]),
+    ]
+    with house.database.begin() as uow:
+        access.apply(uow, SYSTEM, people)
+    promotion = waiting(house)
+    with pytest.raises(Refused, match="none of the groups"):
+        house.approve(promotion.id, RITA)
+    house.approve(promotion.id, QUIN)
+    house.wait(60)
+    assert house.look(promotion.id).state == "succeeded"
+
+
+def test_a_failed_deployment_says_why_on_its_promotion(house: House) -> None:
+    """Where people look first stands what the deployment saw, not only that it ended."""
+    house.release("1.0.0")
+    house.target.refuse = Permanent("the program 'shop' is nowhere")
+    promotion = house.promote("1.0.0", "dev")
+    house.wait(60)
+    ended = house.look(promotion.id)
+    assert ended.state == "failed"
+    assert ended.why.startswith("the deployment ended before any traffic reached it: ")
+    assert "the program 'shop' is nowhere" in ended.why
 
 
 def test_two_approvals_are_two_people(house: House) -> None:

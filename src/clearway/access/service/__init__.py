@@ -1,6 +1,6 @@
 """The verbs of identity and permission."""
 
-from .people import apply, bootstrap, groups_of, plan_apply, set_password, user, users
+from .people import apply, bootstrap, groups_of, plan_apply, set_password, standing, user, users
 from .permit import may, require, who_may
 from .sessions import check_csrf, session, sign_in, sign_out
 from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
@@ -22,6 +22,7 @@ __all__ = [
     "set_password",
     "sign_in",
     "sign_out",
+    "standing",
     "user",
     "users",
     "who_may",

@@ -49,6 +49,11 @@ def groups_of(uow: UnitOfWork, name: str) -> tuple[str, ...]:
     return found.groups if found else ()
 
 
+def standing(uow: UnitOfWork, name: str, environment: str) -> frozenset[str]:
+    """What approval rules ask for: a user's groups, and the names of the roles that they hold there."""
+    return judge(uow).standing(name, environment)
+
+
 def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel]) -> list[Diff]:
     """What applying the documents would change. Raises Invalid."""
     return [change.diff for change in _changes(uow, docs)]
@@ -91,7 +96,11 @@ def _changes(uow: UnitOfWork, docs: Sequence[BaseModel]) -> list[_Change]:
         if not isinstance(doc, UserDocument | RoleDocument):
             raise Invalid(f"{type(doc).__name__} declares no user and no role")
         if (doc.kind, doc.name) in seen:
-            raise Invalid(f"{doc.kind} {doc.name} is declared twice")
+            raise Invalid(
+                f"{doc.kind} {doc.name} is declared twice",
+                where=doc.origin or None,
+                expected="one document for each",
+            )
         seen.add((doc.kind, doc.name))
         if isinstance(doc, UserDocument):
             found.append(_user_change(doc, people.get(doc.name)))
@@ -101,7 +110,11 @@ def _changes(uow: UnitOfWork, docs: Sequence[BaseModel]) -> list[_Change]:
     for doc in docs:
         if isinstance(doc, RoleDocument) and not set(doc.users) <= declared:
             missing = ", ".join(sorted(set(doc.users) - declared))
-            raise Invalid(f"Role {doc.name} names users that nothing declares: {missing}")
+            raise Invalid(
+                f"Role {doc.name} names users that nothing declares: {missing}",
+                where=doc.origin or None,
+                expected="declared users",
+            )
     _keep_an_administrator(people, roles, found)
     return found
 

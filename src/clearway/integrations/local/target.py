@@ -168,5 +168,13 @@ def _install_wheels(bundle: Path, site: Path, scripts: Path) -> None:
         scheme, interpreter=str(base if base.exists() else sys.executable), script_kind="posix"
     )
     for wheel in sorted(bundle.rglob("*.whl")):
-        with WheelFile.open(wheel) as source:
-            install(source, destination, {"INSTALLER": b"clearway"})
+        try:
+            with WheelFile.open(wheel) as source:
+                install(source, destination, {"INSTALLER": b"clearway"})
+        except OSError:
+            raise
+        except Exception as error:  # whatever a wheel that lies makes its reader raise
+            raise Permanent(
+                f"the wheel {wheel.name} cannot be installed: {error}",
+                todo="Mend how the service is packaged, and build it again.",
+            ) from error

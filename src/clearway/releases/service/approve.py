@@ -8,7 +8,7 @@ from clearway import access, catalog, changes, ledger, workflow
 from clearway.kernel import Actor, Conflict, NotFound, Refused
 from clearway.releases import store
 from clearway.releases.model import WAITING, Promotion, State
-from clearway.releases.service.moving import announce, nudge, standing_of
+from clearway.releases.service.moving import announce, nudge
 from clearway.storage import UnitOfWork
 
 ATTEST = "releases.attest"
@@ -66,7 +66,8 @@ def cancel(uow: UnitOfWork, actor: Actor, promotion_id: str, reason: str = "") -
 
 def _require_group(uow: UnitOfWork, actor: Actor, promotion: Promotion) -> None:
     rule = catalog.environment(uow, promotion.environment).approvals
-    if rule and rule.groups and not set(rule.groups) & standing_of(uow, actor.name):
+    held = access.standing(uow, actor.name, promotion.environment)
+    if rule and rule.groups and not set(rule.groups) & held:
         raise Refused(
             f"{actor.name} is in none of the groups that approve in {promotion.environment}",
             expected=", ".join(rule.groups),

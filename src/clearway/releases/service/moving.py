@@ -122,14 +122,9 @@ def may_sign(uow: UnitOfWork, promotion: Promotion, name: str, kind: str, groups
         environment=promotion.environment,
         author_of=promotion.authors,
     )
-    return verdict.allowed and (not groups or bool(groups & standing_of(uow, name)))
-
-
-def standing_of(uow: UnitOfWork, name: str) -> frozenset[str]:
-    """A person's groups, and the roles that they were given by name."""
-    known = {each.name: each for each in access.users(uow)}.get(name)
-    roles = {grant.role for grant in known.grants} if known else set()
-    return frozenset({*access.groups_of(uow, name), *roles})
+    if not verdict.allowed:
+        return False
+    return not groups or bool(groups & access.standing(uow, name, promotion.environment))
 
 
 def _replan(uow: UnitOfWork, promotion: Promotion, plan: Plan) -> Promotion:

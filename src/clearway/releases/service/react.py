@@ -21,6 +21,7 @@ from clearway.storage import UnitOfWork
 FOLLOW = "releases.follow"
 OVERDUE_S = 60
 SWEEP_BATCH = 200
+LONGEST_WHY = 500
 
 _STATES = {"succeeded": "succeeded", "rolled-back": "rolled-back"}
 _CLOSINGS: dict[str, Status] = {"succeeded": "implemented", "rolled-back": "backed-out"}
@@ -32,11 +33,7 @@ def on_deployment_finished(uow: UnitOfWork, happened: DeploymentFinished) -> Non
     if promotion is None or promotion.state != "deploying":
         return
     state = cast(State, _STATES.get(happened.outcome, "failed"))
-    why = {
-        "succeeded": "it runs",
-        "rolled-back": "the deployment went back by itself",
-        "aborted-before-traffic": "the deployment ended before any traffic reached it",
-    }.get(happened.outcome, "the deployment failed")
+    why = _in_words(happened)
     ended = write(
         uow, promotion, replace(promotion, state=state, why=why, finished_at=uow.now(), wake_at=None)
     )
@@ -50,6 +47,17 @@ def on_deployment_finished(uow: UnitOfWork, happened: DeploymentFinished) -> Non
         nudge_all(uow, store.waiting_ids(uow, ended.service, following))
         if ended.kind == "rollout" and catalog.environment(uow, following).promotion == "automatic":
             workflow.start(uow, FOLLOW, f"follow/{ended.id}", {"promotion_id": ended.id})
+
+
+def _in_words(happened: DeploymentFinished) -> str:
+    """How the deployment ended, with its own reason when that is bad: people look here first."""
+    if happened.outcome == "succeeded":
+        return "it runs"
+    what = {
+        "rolled-back": "the deployment went back by itself",
+        "aborted-before-traffic": "the deployment ended before any traffic reached it",
+    }.get(happened.outcome, "the deployment failed")
+    return f"{what}: {happened.reason}"[:LONGEST_WHY] if happened.reason else what
 
 
 _DID_WELL = "did well in "
@@ -93,7 +101,7 @@ def hold(uow: UnitOfWork, promotion_id: str, revision: int, why: str) -> None:
     if promotion is None or promotion.revision != revision or promotion.state not in WAITING:
         return
     again = uow.now() + timedelta(seconds=OVERDUE_S)
-    held = write(uow, promotion, replace(promotion, state="held", why=why[:500], wake_at=again))
+    held = write(uow, promotion, replace(promotion, state="held", why=why[:LONGEST_WHY], wake_at=again))
     if held is not None:
         wake_later(uow, held, again)
 
