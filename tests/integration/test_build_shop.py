@@ -188,3 +188,45 @@ def test_a_project_that_cannot_be_built_says_why(
     done = Builder(tmp_path, str(made.root), sandboxes()[0], PythonPackages(tmp_path / "w")).run()
     assert done.status == "failed"
     assert says in (done.error or "")
+
+
+HOSTILE = """
+import os
+def build_wheel(out, config_settings=None, metadata_directory=None):
+    {attack}
+    os._exit({code})
+"""
+
+
+@pytest.mark.parametrize(
+    ("attack", "code"),
+    [
+        ("os.symlink({secret!r}, out + '/requires.txt')", 75),
+        ("os.rename(out, out + '2'); os.symlink({folder!r}, out)", 75),
+        ("os.symlink({wheel!r}, out + '/thing-1-py3-none-any.whl')", 0),
+        ("os.rename(out, out + '2'); os.symlink({folder!r}, out)", 0),
+    ],
+    ids=["requirements", "requirements' folder", "wheel", "wheel's folder"],
+)
+def test_a_backend_s_links_show_nothing_of_the_host(tmp_path: Path, attack: str, code: int) -> None:
+    """Neither log, error nor artifacts hold a byte of a file outside the bench."""
+    host = tmp_path / "host"
+    host.mkdir()
+    for name in ("requires.txt", "thing-1-py3-none-any.whl"):
+        (host / name).write_text("PRIVATE KEY")
+    text = attack.format(
+        secret=str(host / "requires.txt"), wheel=str(host / "thing-1-py3-none-any.whl"), folder=str(host)
+    )
+    made = Made(tmp_path / "repository")
+    made.commit(
+        {
+            "clearway.yaml": "service: shop\nbuild: {recipe: python}\n",
+            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n',
+            "own.py": HOSTILE.format(attack=text, code=code),
+        }
+    )
+    builder = Builder(tmp_path, str(made.root), sandboxes()[0], PythonPackages(tmp_path / "wheelhouse"))
+    done = builder.run()
+    assert (done.status, done.artifacts) == ("failed", ())
+    assert "link" in (done.error or "")
+    assert "PRIVATE" not in builder.log(done.id) + (done.error or "")

@@ -16,7 +16,10 @@ from .model import Flooded
 
 LOG_BYTES = 8 << 20
 LINE_BYTES = 16 << 10
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+# Colours, control characters (C1 too: some terminals obey them) and marks that turn text round.
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 class Log:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,7 +14,7 @@ from clearway import catalog, source
 from clearway.kernel import Invalid, NotFound, format_duration
 from clearway.storage import Blobs, Database
 
-from . import store
+from . import outputs, store
 from .log import Log, Step
 from .model import Build, BuildFailed, Cancelled
 from .ports import Ended, Job, Mount, Packages, Sandbox
@@ -81,15 +79,14 @@ class Work:
         if asked:
             raise Cancelled(asked)
 
-    def export(self) -> Path:
-        """The commit's files in a fresh bench; returns the service's folder."""
+    def export(self) -> None:
+        """The commit's files in a fresh bench."""
         work = self.workshop.fresh(self.build.id, "work")
         for name in _FOLDERS:
             (work / name).mkdir(mode=0o755)
         source.export_tree(self.repo, self.facts.commit, work / "source")
         for name in ("python", "python3"):
             (work / "bin" / name).symlink_to(self.sandbox.python)
-        return self.project
 
     @property
     def bench(self) -> Mount:
@@ -97,9 +94,9 @@ class Work:
         return Mount(self.workshop.place(self.build.id, "work"), "/build", writable=True)
 
     @property
-    def project(self) -> Path:
-        """The service's folder, as we see it."""
-        return self.bench.source / "source" / self.facts.path
+    def project(self) -> str:
+        """The service's folder in the bench."""
+        return os.path.normpath(f"source/{self.facts.path}")
 
     def inside(self, name: str) -> str:
         """A path below the bench, as the job sees it."""
@@ -120,7 +117,7 @@ class Work:
         allowed = min(limits.seconds, seconds or self.definition.build.timeout.total_seconds())
         job = Job(
             argv=tuple(argv),
-            cwd=self.inside(f"source/{self.facts.path}"),
+            cwd=self.inside(self.project),
             environment={
                 **self._environment(paths),
                 **self.definition.build.environment,
@@ -172,16 +169,14 @@ class Work:
                     f"step {step} was stopped: it ran more than {job.limits.processes} processes"
                 )
 
-    def collect(self, name: str, files: Mapping[str, Path]) -> dict[str, Path]:
-        """Copy outputs out of the bench, by their paths in it; only plain files count."""
+    def collect(self, name: str, root: str, files: Iterable[str]) -> dict[str, Path]:
+        """Copy files below `root`, a folder of the bench, to where no job can write."""
         kept = self.workshop.fresh(self.build.id, name)
         found: dict[str, Path] = {}
-        for output, path in sorted(files.items()):
-            if not stat.S_ISREG(path.lstat().st_mode):
-                raise BuildFailed(f"the output {output} is not a plain file")
+        for output in sorted(files):
             target = kept / output
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target, follow_symlinks=False)
+            outputs.copy(self.bench.source, f"{root}/{output}", target)
             found[output] = target
         return found
 

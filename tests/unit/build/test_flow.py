@@ -214,7 +214,28 @@ def test_an_output_behind_a_link_is_refused(builder: Builder, made: Made) -> Non
     script_service(made, "  - {name: compile, run: [folder-link]}\n", outputs="[deep/passwd]")
     done = builder.run()
     assert done.status == "failed"
-    assert "not a plain file of this build" in (done.error or "")
+    assert "lies behind a link" in (done.error or "")
+
+
+def test_a_job_that_replaces_the_source_by_a_link_publishes_nothing_of_the_host(
+    builder: Builder, made: Made, sandbox: FakeSandbox, tmp_path: Path
+) -> None:
+    """The folder in which outputs are looked for is the job's to replace: it is opened without following."""
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "out.txt").write_text("PRIVATE")
+
+    def swap(job: Job) -> Run:
+        folder = Path(job.cwd)
+        folder.rename(folder.with_name("old"))
+        folder.symlink_to(tmp_path / "host")
+        yield b""
+        return 0
+
+    sandbox.programs["swap"] = swap
+    script_service(made, "  - {name: compile, run: [swap]}\n")
+    done = builder.run()
+    assert (done.status, done.artifacts) == ("failed", ())
+    assert "link" in (done.error or "")
 
 
 def test_outputs_are_called_by_their_file_names_where_those_differ(

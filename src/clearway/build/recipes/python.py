@@ -24,6 +24,7 @@ from packaging.utils import canonicalize_name
 from clearway import source
 from clearway.build import pep517
 from clearway.build.model import BuildFailed, count_tests, tell_tests
+from clearway.build.outputs import match, read_text
 from clearway.build.ports import Mount, Wheel
 from clearway.build.products import Product, digest_file
 from clearway.build.work import Work
@@ -31,6 +32,8 @@ from clearway.kernel import NotFound
 
 _LEGACY = ["setuptools>=40.8.0", "wheel"]
 BUNDLE_FORMAT = "clearway.bundle/1"
+MOST_TEXT = 4 << 20
+MOST_UNPACKED = 2 << 30  # of one wheel
 
 
 def project_file(work: Work) -> dict[str, Any]:
@@ -103,15 +106,15 @@ def build_wheel(work: Work, number: int, tools: Mapping[str, Any]) -> dict[str, 
     work.export()
     packages = Mount(work.packages.environment(read_wheels(tools["wheels"])), "/packages")
     driver = Mount(Path(pep517.__file__), "/driver/pep517.py")
-    out = work.bench.source / "out"
-    (work.bench.source / "known.txt").write_text("\n".join(tools["wanted"]))
+    bench = work.bench.source
+    (bench / "known.txt").write_text("\n".join(tools["wanted"]))
     seen = work.sandbox.where(packages)
     code, _ = work.run(
         step,
         [
             "python",
             work.sandbox.where(driver),
-            work.inside(f"source/{work.facts.path}"),
+            work.inside(work.project),
             work.inside("out"),
             work.inside("known.txt"),
         ],
@@ -119,14 +122,14 @@ def build_wheel(work: Work, number: int, tools: Mapping[str, Any]) -> dict[str, 
         paths=(f"{seen}/bin",),
         variables={"PYTHONPATH": f"{seen}/site"},
     )
-    if code == pep517.MORE and (out / "requires.txt").is_file():
-        return {"missing": (out / "requires.txt").read_text().split("\n")}
+    if code == pep517.MORE:
+        return {"missing": read_text(bench, "out/requires.txt", MOST_TEXT).split("\n")}
     if code:
         raise BuildFailed(f"the build backend failed with exit code {code}", todo="The log shows its words.")
-    built = sorted(out.glob("*.whl"))
+    built = match(bench, "out", "*.whl")
     if len(built) != 1:
         raise BuildFailed(f"the build backend made {len(built)} wheels; expected one")
-    kept = work.collect(f"out-{number}", {built[0].name: built[0]})[built[0].name]
+    kept = work.collect(f"out-{number}", "out", built)[built[0]]
     work.log.say(step, f"{kept.name} {digest_file(kept)}")
     return {"wheel": str(kept), "digest": digest_file(kept)}
 
@@ -135,15 +138,24 @@ def wheel_metadata(path: Path) -> Any:
     """The METADATA of a wheel. Raises BuildFailed."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
+                raise BuildFailed(f"{path.name} would unpack to more than {MOST_UNPACKED >> 20} MiB")
             names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-            if len(names) != 1 or archive.getinfo(names[0]).file_size > 4 << 20:
+            if len(names) != 1:
                 raise BuildFailed(f"{path.name} has no METADATA, or more than one")
-            found = HeaderParser().parsestr(archive.read(names[0]).decode())
+            found = HeaderParser().parsestr(_read_member(archive, names[0]))
     except (zipfile.BadZipFile, UnicodeDecodeError, KeyError) as error:
         raise BuildFailed(f"{path.name} is not a wheel: {error}") from error
     if not found["Name"] or not found["Version"]:
         raise BuildFailed(f"{path.name} names no package or version")
     return found
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> str:
+    """A small text of a wheel; nobody's few compressed bytes may fill our memory."""
+    if archive.getinfo(name).file_size > MOST_TEXT:
+        raise BuildFailed(f"{name} is longer than {MOST_TEXT >> 20} MiB")
+    return archive.read(name).decode()
 
 
 def runtime_requirements(wheel: Path) -> list[str]:
@@ -193,7 +205,7 @@ def entry_points(wheel: Path) -> dict[str, str]:
     """The console scripts of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if name.endswith(".dist-info/entry_points.txt")]
-        text = archive.read(names[0]).decode() if names else ""
+        text = _read_member(archive, names[0]) if names else ""
     found, section = {}, ""
     for line in text.splitlines():
         stripped = line.strip()

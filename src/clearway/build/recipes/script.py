@@ -9,6 +9,7 @@ from typing import Any
 from packageurl import PackageURL
 
 from clearway.build.model import BuildFailed, count_tests, tell_tests
+from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
 from clearway.build.work import Work
 
@@ -28,27 +29,22 @@ def build(work: Work, number: int) -> dict[str, Any]:
         code, _ = work.run(f"{name} {number}" if work.build.twice else name, command, seconds=seconds)
         if code:
             raise BuildFailed(f"step {name} failed with exit code {code}", todo="The log shows its words.")
-    outputs = work.collect(f"out-{number}", find_outputs(work))
+    outputs = work.collect(f"out-{number}", work.project, find_outputs(work))
     tests = _test(work) if number == 1 else None
     return {"outputs": {name: str(path) for name, path in outputs.items()}, "tests": tests}
 
 
-def find_outputs(work: Work) -> dict[str, Path]:
+def find_outputs(work: Work) -> list[str]:
     """What the globs of the definition match. Raises BuildFailed when one matches nothing."""
-    root = work.project
-    found: dict[str, Path] = {}
+    found: set[str] = set()
     for glob in work.definition.build.outputs:
-        hits = {str(path.relative_to(root)): path for path in root.glob(glob) if not path.is_dir()}
+        hits = match(work.bench.source, work.project, glob)
         if not hits:
             raise BuildFailed(f"the commands made nothing that matches the output {glob}")
-        found |= hits
+        found |= set(hits)
     if not found:
         raise BuildFailed("the build names no outputs", todo="Add `outputs` to the build in clearway.yaml.")
-    inside = root.resolve()
-    for name, path in found.items():
-        if path.is_symlink() or not path.resolve().is_relative_to(inside):
-            raise BuildFailed(f"the output {name} is not a plain file of this build")
-    return found
+    return sorted(found)
 
 
 def _test(work: Work) -> dict[str, Any] | None:
