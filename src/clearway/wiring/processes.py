@@ -18,9 +18,11 @@ def server(settings: Settings) -> None:
     from . import edge, schema, system
 
     built = system.build_system(settings)
+    application = edge.application(
+        built
+    )  # first: so a worker that starts too makes the tables of a new folder
     schema.upgrade(built.database, settings.home)
     system.first_start(built)
-    application = edge.application(built)
     collect_again()
     config = uvicorn.Config(
         application,

@@ -35,9 +35,11 @@ def upgrade(database: Database, home: Path) -> None:
     """Make or upgrade every table, ours and the engine's. Safe to call from several processes at once."""
     if is_current(database):
         return
-    from alembic import command
-
     with _one_at_a_time(database, home):
+        if is_current(database):
+            return  # somebody else did it meanwhile, and has loaded what it takes
+        from alembic import command
+
         workflow.migrate(database)
         with database.engine.begin() as connection:
             command.upgrade(alembic_config(connection), "head")

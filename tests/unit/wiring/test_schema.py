@@ -81,3 +81,17 @@ def test_migrations_work_on_postgresql(tmp_path: Path) -> None:
     assert schema.is_current(database)
     assert compared(database) == []
     database.dispose()
+
+
+def test_whoever_waited_for_another_does_it_not_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several that start at once one makes the tables; the others look again when it is their turn."""
+    database = Database(f"sqlite:///{tmp_path}/c.db", lambda: datetime.now(UTC))
+    schema.upgrade(database, tmp_path)
+    looks = iter([False, True])
+    monkeypatch.setattr(schema, "is_current", lambda _: next(looks))
+    monkeypatch.setattr(schema.workflow, "migrate", lambda _: pytest.fail("it was done already"))
+    schema.upgrade(database, tmp_path)
+    assert list(looks) == []
+    database.dispose()
