@@ -253,10 +253,21 @@ def actor_is(actor: str) -> sa.ColumnElement[bool]:
 
 def action_starts(prefix: str) -> sa.ColumnElement[bool]:
     """Entries whose action begins with the prefix, as a range that the index serves."""
-    last = chr(ord(prefix[-1]) + 1)
-    return sa.and_(entry_table.c.action >= prefix, entry_table.c.action < prefix[:-1] + last)
+    first = entry_table.c.action >= prefix
+    end = _text_after(prefix)
+    return first if end is None else sa.and_(first, entry_table.c.action < end)
+
+
+def _text_after(prefix: str) -> str | None:
+    """The least text after all that begin with the prefix; None: there is none."""
+    for length in range(len(prefix), 0, -1):
+        following = ord(prefix[length - 1]) + 1
+        if following <= 0x10FFFF:  # and from the last letter before the surrogates to the first behind them
+            return prefix[: length - 1] + chr(0xE000 if 0xD800 <= following <= 0xDFFF else following)
+    return None
 
 
 def beyond(index: int, newest_first: bool) -> sa.ColumnElement[bool]:
     """Entries after an index in the given direction."""
+    index = max(-1, min(index, 2**63 - 1))
     return entry_table.c.index < index if newest_first else entry_table.c.index > index

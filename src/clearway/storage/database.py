@@ -29,6 +29,7 @@ Handler = Callable[["UnitOfWork", Any], None]
 _WAL_SAFE = ((3, 51, 3),)
 _WAL_BACKPORTS = ((3, 44, 6), (3, 50, 7))
 BUSY_TIMEOUT_S = 30.0
+_IN_THE_WAY = ("40P01", "40001")  # PostgreSQL: deadlock, no serial order
 
 
 class Bus:
@@ -129,6 +130,10 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 connection = connection.execution_options(clearway_write=writable)
+                if not writable and connection.dialect.name == "postgresql":
+                    connection = connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
                 with _translate_locks(), connection.begin():
                     yield UnitOfWork(self, connection, writable)
         finally:
@@ -145,13 +150,13 @@ def _translate_locks() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        text = str(error.orig).lower()
-        if "locked" in text or "busy" in text:
-            raise Retry("the database is locked by another process", todo="Try again in a moment.") from error
-        if "deadlock detected" in text or "could not serialize" in text:
+        text, state = str(error.orig).lower(), getattr(error.orig, "sqlstate", None)
+        if state in _IN_THE_WAY:  # before the texts: PostgreSQL tells of a deadlock who was "blocked"
             raise Retry(
                 "another transaction was in the way; nothing was changed", todo="Try again at once."
             ) from error
+        if state == "55P03" or (state is None and ("locked" in text or "busy" in text)):
+            raise Retry("the database is locked by another process", todo="Try again in a moment.") from error
         if "disk is full" in text or "disk full" in text:
             raise Retry(
                 "the disk that holds the database is full; nothing was changed",

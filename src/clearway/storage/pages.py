@@ -33,6 +33,7 @@ def decode_cursor(cursor: str) -> str | int:
         key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error, RecursionError):
         key = None
-    if isinstance(key, bool) or not isinstance(key, str | int):
+    too_large = isinstance(key, int) and not -(2**63) <= key < 2**63
+    if isinstance(key, bool) or not isinstance(key, str | int) or too_large:
         raise Invalid("the cursor is not one that a page gave", todo="Start again without a cursor.")
     return key

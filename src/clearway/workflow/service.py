@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from clearway.kernel import Permanent
 from clearway.storage import Database, UnitOfWork
 
 from . import store
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from .engine import Sender
 
 TIMER_BATCH = 200
+PUT_OFF = timedelta(minutes=5)  # what cannot be started may be known again after an upgrade
+log = logging.getLogger("clearway.workflow")
 # The engine's own schema: the number of its migrations, which `migrate` brings every database to.
 ENGINE_SCHEMA = {"sqlite": 125, "postgresql": 125}
 
@@ -37,7 +43,10 @@ class Starter:
 
     def enqueue(self, uow: UnitOfWork, flow: str, key: str, args: dict[str, Any]) -> None:
         """Queue a flow; the same key again does nothing."""
-        self._sender.send(uow, flow, self._queue_of[flow], key, args)
+        queue = self._queue_of.get(flow)
+        if queue is None:
+            raise Permanent(f"this version of Clearway knows no flow {flow}")
+        self._sender.send(uow, flow, queue, key, args)
 
 
 def queue_table(flows: Flows) -> dict[str, str]:
@@ -58,10 +67,23 @@ def wake_due(database: Database) -> int:
             return 0
     with database.begin() as uow:
         rows = store.due_timers(uow, uow.now(), TIMER_BATCH)
-        for row in rows:
+        return sum(_wake(uow, row) for row in rows)
+
+
+def _wake(uow: UnitOfWork, row: Any) -> bool:
+    """Start one row. One that cannot be started is put off and said: it must not keep all others asleep."""
+    try:
+        with uow.connection.begin_nested():
             store.drop_timer(uow, row.key)
             uow.tool(Starter).enqueue(uow, row.flow, row.key, row.args)
-        return len(rows)
+    except sa.exc.OperationalError:
+        raise  # the database's trouble, not the row's
+    except Exception as error:  # noqa: BLE001 - one row must not stop the clock of all others
+        later = uow.now() + PUT_OFF
+        log.error("%s of flow %s cannot be started, again at %s: %s", row.key, row.flow, later, error)
+        store.save_timer(uow, row.flow, row.key, row.args, later)
+        return False
+    return True
 
 
 def seconds_to_next(database: Database) -> float:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
@@ -18,6 +19,48 @@ timer = sa.Table(
     sa.Column("args", Json, nullable=False),
     sa.Column("due_at", Instant, nullable=False, index=True),
 )
+
+worker = sa.Table(
+    "workflow_worker",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("seen_us", sa.BigInteger, nullable=False),
+)
+"""Workers of one PostgreSQL, and when each was last heard, in microseconds since 1970."""
+
+# By the database's own clock: those of several machines differ.
+_NOW_US = sa.cast(sa.extract("epoch", sa.func.clock_timestamp()) * 1_000_000, sa.BigInteger)
+
+
+def beat(uow: UnitOfWork, name: str) -> None:
+    """This worker lives."""
+    made = postgresql.insert(worker).values(name=name, seen_us=_NOW_US)
+    uow.connection.execute(
+        made.on_conflict_do_update(index_elements=[worker.c.name], set_={"seen_us": made.excluded.seen_us})
+    )
+
+
+def forget_worker(uow: UnitOfWork, name: str) -> None:
+    """This worker has ended; what it left is anybody's."""
+    uow.connection.execute(sa.delete(worker).where(worker.c.name == name))
+
+
+def silent(uow: UnitOfWork, lease_s: float) -> list[str]:
+    """Workers that hold running flows and were not heard for longer than the lease."""
+    living = sa.select(worker.c.name).where(worker.c.seen_us > _NOW_US - int(lease_s * 1_000_000))
+    status = sa.table("workflow_status", sa.column("executor_id"), sa.column("status"), schema="dbos")
+    query = (
+        sa.select(status.c.executor_id)
+        .where(status.c.status == "PENDING", status.c.executor_id.not_in(living))
+        .distinct()
+    )
+    return sorted(uow.connection.scalars(query))
+
+
+def drop_silent(uow: UnitOfWork, lease_s: float) -> None:
+    """Forget workers that were not heard for a long time; a worker that was only slow is heard again."""
+    limit = _NOW_US - int(lease_s * 1_000_000) * 100
+    uow.connection.execute(sa.delete(worker).where(worker.c.seen_us < limit))
 
 
 def save_timer(uow: UnitOfWork, flow: str, key: str, args: dict[str, Any], due_at: datetime) -> None:

@@ -113,6 +113,10 @@ def test_entries_are_found_by_subject_actor_and_action(database: Database) -> No
     assert found(actor="dana", subject="promotion:1", action_prefix="promotion.") == [0]
     assert found(newest_first=True, limit=2) == [3, 2]
     assert found(after=1) == [2, 3]
+    assert found(after=10**30) == []
+    assert found(after=-(10**30)) == [0, 1, 2, 3]
+    for odd in ("\U0010ffff", "promotion.\U0010ffff", "\ud7ff", "z", "é"):
+        assert found(action_prefix=odd) == []
 
 
 @pytest.mark.parametrize("newest_first", [False, True])

@@ -154,7 +154,7 @@ def test_an_unknown_digest_is_not_found(tmp_path: Path) -> None:
         FileBlobs(tmp_path).open(sha256(b"nothing"))
 
 
-@given(st.one_of(st.text(), st.integers()))
+@given(st.one_of(st.text(), st.integers(-(2**63), 2**63 - 1)))
 def test_a_cursor_survives(key: str | int) -> None:
     """Every key comes back from its cursor."""
     assert decode_cursor(encode_cursor(key)) == key
@@ -165,3 +165,10 @@ def test_a_forged_cursor_is_refused_or_a_key(text: str) -> None:
     """Whatever a stranger sends as a cursor is a key or a clear error."""
     with contextlib.suppress(Invalid):
         assert isinstance(decode_cursor(text), str | int)
+
+
+@pytest.mark.parametrize("key", [2**63, -(2**63) - 1, 10**30])
+def test_a_cursor_that_no_database_can_hold_is_refused(key: int) -> None:
+    """A number beyond 64 bits is a clear error before any query."""
+    with pytest.raises(Invalid, match="cursor"):
+        decode_cursor(encode_cursor(key))

@@ -87,6 +87,29 @@ def test_a_rolled_back_transaction_starts_nothing(database: Database) -> None:
         assert uow.connection.execute(sa.select(sa.func.count()).select_from(store.timer)).scalar() == 0
 
 
+def test_one_start_that_cannot_be_keeps_no_other_asleep(tmp_path: Path) -> None:
+    """A row of a flow that this version does not know is put off and said; the others wake."""
+
+    class Picky(Queued):
+        def enqueue(self, uow: object, flow: str, key: str, args: dict[str, object]) -> None:
+            if flow == "gone":
+                raise KeyError(flow)
+            super().enqueue(uow, flow, key, args)
+
+    queued = Picky()
+    database = make_database(tmp_path, tools={workflow.Starter: queued})
+    with database.begin() as uow:
+        for number, flow in enumerate(["gone", "known", "known"]):
+            workflow.start(uow, flow, f"k{number}", {}, at=uow.now() + timedelta(seconds=number + 1))
+    database.clock.advance(10)  # type: ignore[attr-defined]
+    assert workflow.wake_due(database) == 2
+    assert [key for _, key, _ in queued.started] == ["k1", "k2"]
+    assert workflow.wake_due(database) == 0
+    with database.read() as uow:
+        assert uow.connection.execute(sa.select(store.timer.c.key)).scalars().all() == ["k0"]
+    database.dispose()
+
+
 @pytest.mark.integration
 def test_the_real_engine_runs_a_flow_once_and_refuses_pickle(tmp_path: Path) -> None:
     """A key is used once; a row tagged as pickle is never read, not even by a listing."""
