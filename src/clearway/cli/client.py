@@ -25,6 +25,8 @@ class Server:
 
         self.url = url
         self._httpx = httpx
+        if not url.startswith(("http://", "https://")):
+            raise CliError(f"{url!r} is not an address", expected="http://host:port or https://host")
         headers = {"User-Agent": "clearway-cli"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
@@ -144,15 +146,27 @@ def problem_of(answer: httpx.Response) -> CliError:
         content = {}
     if not isinstance(content, dict):
         content = {}
-    message = content.get("detail") or f"the server answered {answer.status_code}"
-    more = [*_problems(content), *gate_lines(content.get("gates") or ())]
+    message = str(content.get("detail") or f"the server answered {answer.status_code}")
+    gates = gate_lines(content.get("gates") or ())
+    todo = content.get("todo")
+    if todo and "openapi.json" in todo:  # for those who write the request themselves
+        todo = "See --help."
+    if problems := _problems(content):
+        title = content.get("title") or "The server refused it"
+        return CliError(
+            f"{title}: {len(problems)} problems",
+            code_of_status(answer.status_code),
+            todo=todo,
+            more=(*problems, *gates),
+        )
+    first, *rest = message.splitlines() or [""]
     return CliError(
-        str(message).splitlines()[0],
+        first,
         code_of_status(answer.status_code),
         where=content.get("where"),
         expected=content.get("expected"),
-        todo=content.get("todo"),
-        more=tuple(more or str(message).splitlines()[1:]),
+        todo=todo,
+        more=tuple(gates or rest),
     )
 
 
@@ -167,7 +181,9 @@ def _problems(content: dict[str, Any]) -> list[str]:
             found.append(str(each))
             continue
         where = each.get("where") or ":".join(str(each[key]) for key in ("file", "line") if each.get(key))
-        expected = f"; expected {each['expected']}" if each.get("expected") else ""
+        wanted = f"expected {each.get('expected')}"
+        told = not each.get("expected") or str(each.get("message", "")).endswith(wanted)
+        expected = "" if told else f"; {wanted}"
         found.append(f"{where}: {each.get('message', '')}{expected}".removeprefix(": "))
     return found
 

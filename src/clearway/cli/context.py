@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import profile
+from .exits import INTERRUPTED, CliError
 from .plain import PlainCommand, PlainGroup
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .client import Server
 
+FOLD_AT = 12
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _URL = Annotated[str | None, typer.Option("--url", help="The server's address.", metavar="URL")]
 _TOKEN = Annotated[str | None, typer.Option("--token", help="An API token.", metavar="TOKEN")]
@@ -89,21 +91,32 @@ class Context:
         from rich.markup import escape
         from rich.table import Table
 
+        cells = [["–" if cell is None or cell == "" else str(cell) for cell in row] for row in rows]
+        if not cells:
+            self.say(empty)
+            return
+        if self.console.is_terminal and _least_width(headings, cells) > self.console.width:
+            self._records(headings, cells)
+            return
         made = Table(
             box=box.SIMPLE_HEAD if self.console.is_terminal else None, pad_edge=False, padding=(0, 2, 0, 0)
         )
         for heading in headings:
             made.add_column(heading, overflow="fold", no_wrap=heading in ("id", "digest"))
-        some = False
-        for row in rows:
-            some = True
-            made.add_row(*("–" if cell is None or cell == "" else escape(str(cell)) for cell in row))
-        if not some:
-            self.say(empty)
-            return
+        for row in cells:
+            made.add_row(*(escape(cell) for cell in row))
         if not self.console.is_terminal:
             self.console.width = 10_000  # a pipe has no edge to fold at
         self.console.print(made)
+
+    def _records(self, headings: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+        """What a narrow terminal shows instead of a table of columns two letters wide."""
+        widest = max(len(heading) for heading in headings)
+        for number, row in enumerate(cells):
+            if number:
+                self.say("")
+            for heading, cell in zip(headings, row, strict=True):
+                self.say(f"{heading:<{widest}}  {cell}".strip())
 
     @contextmanager
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
@@ -121,6 +134,15 @@ class Context:
 
         tell(text)
         yield tell
+
+
+def _least_width(headings: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """The width below which a table cannot be read: ids whole, everything else at least twelve letters."""
+    widths = []
+    for column, heading in enumerate(headings):
+        natural = max(len(heading), *(len(row[column]) for row in cells))
+        widths.append(natural if heading in ("id", "digest") else min(natural, FOLD_AT))
+    return sum(widths) + 2 * len(widths)
 
 
 _SHARED: dict[str, Any] = {"as_json": _JSON, "url": _URL, "token": _TOKEN, "home": _HOME}
@@ -153,6 +175,12 @@ def command(
             context = Context(**{key: given.pop(key) for key in names})
             try:
                 return function(context, **given)
+            except KeyboardInterrupt:  # or the parser ends the program without a word
+                raise CliError("interrupted", INTERRUPTED) from None
+            except BrokenPipeError:
+                from .run import hang_up
+
+                return hang_up()
             finally:
                 context.close()
 
@@ -166,10 +194,15 @@ def command(
     return register
 
 
-def group(app: typer.Typer, name: str, about: str) -> typer.Typer:
-    """A command with commands of its own."""
+def group(app: typer.Typer, name: str, about: str, example: str) -> typer.Typer:
+    """A command with commands of its own; `example` ends its help."""
     made = typer.Typer(
-        cls=PlainGroup, rich_markup_mode=None, no_args_is_help=True, help=about, add_completion=False
+        cls=PlainGroup,
+        rich_markup_mode=None,
+        no_args_is_help=True,
+        help=about,
+        epilog=f"Example: {example}",
+        add_completion=False,
     )
     app.add_typer(made, name=name)
     return made

@@ -27,6 +27,7 @@ from typing import IO, Any
 
 from . import profile
 from .exits import FAILED, REFUSED, CliError
+from .preflight import check_address, prepare
 
 READY_S = 90.0
 STOP_S = 15.0
@@ -110,8 +111,9 @@ def _die_with_parent() -> None:
 
 def up(home: Path, host: str, port: int, say: Say) -> int:
     """Run until SIGINT or SIGTERM. Raises CliError when it cannot start."""
-    _prepare(home)
+    prepare(home)
     with _alone(home):
+        check_address(host, port)
         stopping = _on_signals()
         children = _children(home, host, port)
         url = f"http://{'127.0.0.1' if host in ('0.0.0.0', '') else host}:{port}"  # noqa: S104
@@ -133,20 +135,6 @@ def up(home: Path, host: str, port: int, say: Say) -> int:
         text = "stopped; services and the router keep running (clearway down --all stops them too)"
         say({"event": "stopped", "message": text}, text)
     return 0
-
-
-def _prepare(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if home.stat().st_uid == os.getuid():
-            home.chmod(0o700)
-        (home / "logs").mkdir(exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise CliError(
-            f"the folder cannot be used: {error.strerror}",
-            where=str(home),
-            todo="Choose another with --home DIR.",
-        ) from None
 
 
 @contextmanager

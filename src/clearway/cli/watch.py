@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .context import Context
-from .exits import UNREACHABLE, CliError
+from .exits import INTERRUPTED, UNREACHABLE, CliError
 
 ENDED = frozenset({"succeeded", "rolled-back", "failed", "refused", "rejected", "cancelled", "superseded"})
 LOOK_EVERY_S = 0.5
@@ -40,7 +41,10 @@ def build(context: Context, build_id: str) -> Any:
     path = f"/v1/builds/{build_id}"
     follower = threading.Thread(target=_follow, args=(context, path + "/log"), daemon=True)
     follower.start()
-    with context.working(f"build {build_id}") as tell:
+    with (
+        _leaving(f"the build goes on: clearway build --log {build_id}"),
+        context.working(f"build {build_id}") as tell,
+    ):
         found = until(
             lambda: context.server.get(path),
             lambda row: row["status"] not in ("queued", "running"),
@@ -48,6 +52,15 @@ def build(context: Context, build_id: str) -> Any:
         )
     follower.join(timeout=5)
     return found
+
+
+@contextmanager
+def _leaving(text: str) -> Iterator[None]:
+    """Ctrl-C ends the watching, not what is watched: say so, and how to look again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise CliError(f"interrupted; {text}", INTERRUPTED) from None
 
 
 def _follow(context: Context, path: str) -> None:
@@ -65,7 +78,10 @@ def _follow(context: Context, path: str) -> None:
 def promotion(context: Context, promotion_id: str) -> Any:
     """Wait for a promotion's end, telling why it waits and what its deployment does."""
     path = f"/v1/promotions/{promotion_id}"
-    with context.working(f"promotion {promotion_id}") as tell:
+    with (
+        _leaving(f"the promotion goes on: clearway status {promotion_id}"),
+        context.working(f"promotion {promotion_id}") as tell,
+    ):
         return until(
             lambda: context.server.get(path),
             lambda row: row["state"] in ENDED,

@@ -77,8 +77,10 @@ def _line(entry: ledger.Entry) -> TimelineEntry:
 
 
 def declare(uow: UnitOfWork, actor: Actor, service: str, environment: str, summary: str) -> Incident:
-    """A person saw a loss of service that no deployment told of. Raises Refused, Invalid."""
+    """A person saw a loss of service that no deployment told of. Raises Refused, NotFound, Invalid."""
     access.require(uow, actor, "incident:write", service=service, environment=environment)
+    catalog.service(uow, service)
+    catalog.environment(uow, environment)
     return _open(uow, actor, service, environment, _text(summary, "a summary"), None, None)
 
 

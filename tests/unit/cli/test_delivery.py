@@ -154,18 +154,37 @@ def test_a_build_is_watched_with_its_log(
 
 
 def test_incidents_are_worked_on(house: House, by: Callable[..., Any]) -> None:
-    """List, show, acknowledge, note, resolve."""
-    from clearway import incidents
-    from clearway.kernel import Actor
+    """Open, list, show, acknowledge, note, restore, resolve; each a line of the ledger."""
+    made = by("otto", "incident", "open", "shop", "--to", "prod", "--reason", "checkout is down", "--json")
+    assert made.code == 0
+    name = made.json["id"]
+    assert made.json["opened_by"] == "otto"
+    listed = by("otto", "incident", "list", "--open").out
+    assert name in listed
+    assert " open " in listed
+    assert by("otto", "incident", "acknowledge", name).code == 0
+    assert by("otto", "incident", "note", name, "the database was full").code == 0
+    assert "the database was full" in by("otto", "incident", "show", name).out
+    assert by("otto", "incident", "resolve", name, "-m", "early").code == exits.REFUSED
+    assert by("otto", "incident", "restore", name, "-m", "space was made").code == 0
+    assert by("otto", "incident", "resolve", name, "-m", "nobody watched the disk").code == 0
+    assert name not in by("otto", "incident", "list", "--open").out
+    log = by("otto", "audit", "log", "--subject", f"incident:{name}", "--json").json
+    verbs = [each["action"].partition(".")[2] for each in log]
+    assert verbs == ["opened", "acknowledged", "noted", "restored", "resolved"]
 
-    with house.database.begin() as uow:
-        made = incidents.declare(uow, Actor("otto"), "shop", "prod", "checkout is down")
-    assert made.id in by("otto", "incident", "list", "--open").out
-    assert by("otto", "incident", "acknowledge", made.id).code == 0
-    assert by("otto", "incident", "note", made.id, "the database was full").code == 0
-    assert "the database was full" in by("otto", "incident", "show", made.id).out
-    assert by("otto", "incident", "resolve", made.id, "-m", "early").code == exits.REFUSED
-    with house.database.begin() as uow:
-        incidents.restore(uow, Actor("otto"), made.id, "space was made")
-    assert by("otto", "incident", "resolve", made.id, "-m", "nobody watched the disk").code == 0
-    assert made.id not in by("otto", "incident", "list", "--open").out
+
+@pytest.mark.parametrize(
+    ("who", "service", "environment", "code"),
+    [
+        ("vera", "shop", "prod", exits.NOT_PERMITTED),
+        ("otto", "shp", "prod", exits.USAGE),
+        ("otto", "shop", "prd", exits.USAGE),
+    ],
+)
+def test_an_incident_is_of_a_place_that_there_is(
+    by: Callable[..., Any], who: str, service: str, environment: str, code: int
+) -> None:
+    """Nobody without the permission opens one, and nobody opens one of a mistyped place."""
+    assert by(who, "incident", "open", service, "--to", environment, "--reason", "dark").code == code
+    assert by("otto", "incident", "list", "--json").json == []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clearway.cli import exits, profile
+from clearway.cli import exits, profile, watch
+from clearway.cli.context import Context
 from clearway.cli.exits import code_of_status
 
 
@@ -121,3 +126,108 @@ def test_the_order_of_profiles(home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "opt" not in repr(profile.find("http://c", "opt", None))
     assert (home / profile.FILE).stat().st_mode & 0o077 == 0
     assert json.loads((home / profile.FILE).read_text())["url"] == "http://a/"
+
+
+def test_errors_are_json_too(cli: Callable[..., Any], run: Callable[..., Any]) -> None:
+    """With --json, one object on standard error with keys that are always there; nothing on the other."""
+    keys = {"message", "where", "expected", "todo", "more", "exit_code"}
+    for arguments in (["incident", "show", "inc_x"], ["promote", "shop"], ["status", "--url", "nonsense"]):
+        done = cli(*arguments, "--json")
+        error = json.loads(done.err)["error"]
+        assert set(error) == keys
+        assert (error["exit_code"], done.out) == (done.code, "")
+
+
+def test_several_problems_are_each_said_once(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """Each with its file and line; what was expected is not said twice."""
+    (tmp_path / "a.yaml").write_text("kind: Team\nname: x\ncolour: red\nsize: big\n")
+    done = cli("apply", str(tmp_path / "a.yaml"), "--yes")
+    assert done.code == exits.USAGE
+    assert "2 problems" in done.err
+    assert done.err.count("`colour`") == 1
+    assert done.err.count("a.yaml:3") == 1
+    assert done.err.count("expected ") == 2
+    (tmp_path / "b.yaml").write_text("kind: Team\nname: x\ncolour: red\n")
+    assert cli("apply", str(tmp_path / "b.yaml"), "--yes").err.count("expected") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"kind: Team\nname: caf\xe9\n", "a.yaml:2: byte 0xe9 is no UTF-8 text"),
+        (b"x" * (2 << 20), "the file has 2097152 bytes"),
+    ],
+)
+def test_a_file_that_is_no_platform_file(
+    run: Callable[..., Any], tmp_path: Path, content: bytes, said: str
+) -> None:
+    """Said with its name and place, before any server is asked."""
+    (tmp_path / "a.yaml").write_bytes(content)
+    done = run("apply", str(tmp_path / "a.yaml"))
+    assert done.code == exits.USAGE
+    assert said in done.err
+    assert "expected" in done.err
+
+
+def test_what_never_ends_is_not_read(run: Callable[..., Any]) -> None:
+    """Only plain files are opened."""
+    assert "no plain file" in run("apply", "/dev/zero").err
+
+
+def test_nobody_is_asked_where_nobody_is(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a terminal apply names the option that answers, and changes nothing."""
+    (tmp_path / "a.yaml").write_text("kind: Team\nname: x\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    done = cli("apply", str(tmp_path / "a.yaml"))
+    assert done.code == exits.USAGE
+    assert "--yes" in done.err
+    assert "+ Team x" in cli("apply", str(tmp_path / "a.yaml"), "--dry-run").out
+
+
+def test_the_reader_may_leave() -> None:
+    """`| head -1` is no failure, and nothing is said about it."""
+    command = [sys.executable, "-m", "clearway.cli", "schema"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (exits.OK, b"")
+
+
+def test_ctrl_c_says_that_what_is_watched_goes_on() -> None:
+    """It ends the watching only, and says how to look again."""
+
+    class Server:
+        def get(self, path: str) -> Any:
+            raise KeyboardInterrupt
+
+    context = Context(as_json=True)
+    context.__dict__["server"] = Server()
+    with pytest.raises(exits.CliError, match="the promotion goes on: clearway status prm_1") as caught:
+        watch.promotion(context, "prm_1")
+    assert caught.value.code == 130
+
+
+def test_a_narrow_terminal_gets_records(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table that would be unreadable is written line by line; nothing of it is lost."""
+    from rich.console import Console
+
+    context = Context()
+    context.__dict__["console"] = Console(force_terminal=True, width=80, soft_wrap=True)
+    digest = "sha256:" + "4f" * 32
+    context.table(("version", "digest", "by"), [("1.0.0", digest, "dana"), ("1.1.0", digest, "")])
+    assert capsys.readouterr().out.splitlines() == [
+        "version  1.0.0",
+        f"digest   {digest}",
+        "by       dana",
+        "",
+        "version  1.1.0",
+        f"digest   {digest}",
+        "by       –",
+    ]

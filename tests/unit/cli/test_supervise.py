@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from clearway.cli import exits, preflight
+from clearway.cli.exits import CliError
+from clearway.cli.preflight import check_address
 from clearway.integrations.local import Program
 
 # Stands in for server and worker: the one answers /healthz, the other just lives; each notes its id.
@@ -170,6 +174,22 @@ def test_a_second_one_is_refused(up: Up) -> None:
     assert first.poll() is None
 
 
+def test_a_taken_port_is_said_at_once(up: Up) -> None:
+    """A stranger who answers healthily there is not taken for our server, and no profile points at it."""
+    other = Up(up.home.with_name("other"))
+    other.port = up.port
+    up.start()
+    up.ready()
+    done = other.start()
+    _, err = done.communicate(timeout=30)
+    assert done.returncode == 4
+    error = json.loads(err)["error"]
+    assert f"port {up.port} is taken" in error["message"]
+    assert "--port" in error["todo"]
+    assert not (other.home / "profile.json").exists()
+    assert other.pids("server") == []
+
+
 def test_what_never_starts_is_given_up_with_its_last_words(up: Up) -> None:
     """A worker that dies again and again before anything was ready: its log's end, and exit 1."""
     (up.home / "worker.broken").touch()
@@ -204,3 +224,40 @@ def test_down_all_ends_what_was_deployed(run: Callable[..., Any], tmp_path: Path
     assert run("down", "--all", "--home", str(home)).code == 0
     assert run("down", "--all", "--home", str(tmp_path / "nowhere")).code == 0
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_address_of_another_machine_is_a_mistake(tmp_path: Path) -> None:
+    """It is said before anything starts."""
+    with pytest.raises(CliError) as caught:
+        check_address("203.0.113.1", 8800)
+    assert caught.value.code == exits.USAGE
+    assert "--host" in str(caught.value.todo)
+
+
+def test_a_full_disk_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the traceback of a process that could not write."""
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 1024))
+    with pytest.raises(CliError, match="the disk is full"):
+        preflight.prepare(tmp_path / "home")
+
+
+@pytest.mark.parametrize("file", ["a file", "nothing below a file/home"])
+def test_a_folder_that_cannot_be_is_a_mistake(tmp_path: Path, file: str) -> None:
+    """With the folder's name and another choice."""
+    (tmp_path / file.partition("/")[0]).touch()
+    with pytest.raises(CliError, match="cannot be used") as caught:
+        preflight.prepare(tmp_path / file)
+    assert caught.value.where == str(tmp_path / file)
+
+
+def test_the_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root could write there, and would leave its owner with files that are root's."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    monkeypatch.setattr(preflight.os, "getuid", lambda: home.stat().st_uid + 4242)
+    with pytest.raises(CliError, match="belongs to") as caught:
+        preflight.prepare(home)
+    assert caught.value.code == exits.NOT_PERMITTED
+    assert list(home.iterdir()) == []

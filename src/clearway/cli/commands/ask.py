@@ -22,12 +22,21 @@ def add(app: typer.Typer) -> None:
     command(app, "metrics", "clearway metrics --service shop --environment prod")(metrics)
     command(app, "verify", "clearway verify shop.tar --evidence shop.intoto.jsonl --key evidence.pem")(verify)
     incident = group(
-        app, "incident", "Losses of service: what happened, who looks after it, when it was over."
+        app,
+        "incident",
+        "Losses of service: what happened, who looks after it, when it was over.",
+        "clearway incident list --open",
+    )
+    command(incident, "open", "clearway incident open shop --to prod --reason 'checkout times out'")(
+        incident_open
     )
     command(incident, "list", "clearway incident list --open")(incidents)
     command(incident, "show", "clearway incident show inc_01j...")(incident_show)
     command(incident, "acknowledge", "clearway incident acknowledge inc_01j...")(acknowledge)
     command(incident, "note", "clearway incident note inc_01j... 'the database was full'")(note)
+    command(incident, "restore", "clearway incident restore inc_01j... --reason 'the provider is back'")(
+        restore
+    )
     command(incident, "resolve", "clearway incident resolve inc_01j... --reason 'fixed in 1.2.1'")(resolve)
 
 
@@ -176,6 +185,28 @@ def _fetch(context: Context, path: str) -> bytes:
 Incident = Annotated[str, typer.Argument(help="The incident's id.", metavar="INCIDENT")]
 
 
+def incident_open(
+    context: Context,
+    service: Annotated[str, typer.Argument(help="The service that is lost.")],
+    environment: Annotated[str, typer.Option("--to", "--in", help="The environment.")],
+    reason: Annotated[
+        str, typer.Option("--reason", "--title", "-m", help="What is lost, in one line; kept in the ledger.")
+    ],
+) -> None:
+    """Declare a loss of service that no deployment told of. Gates that ask for calm then hold promotions."""
+    body = {"service": service, "environment": environment, "summary": reason}
+    _show_incident(context, context.server.post("/v1/incidents", body))
+
+
+def restore(
+    context: Context,
+    incident: Incident,
+    reason: Annotated[str, typer.Option("--reason", "-m", help="What ended it; kept in the ledger.")],
+) -> None:
+    """Say that the impact has ended, where no deployment could tell. Afterwards it can be resolved."""
+    _show_incident(context, context.server.post(f"/v1/incidents/{incident}/restore", {"reason": reason}))
+
+
 def incidents(
     context: Context,
     only_open: Annotated[bool, typer.Option("--open", help="Only those that are not over.")] = False,
@@ -190,7 +221,7 @@ def incidents(
             each["id"],
             each["service"],
             each["environment"],
-            each.get("state"),
+            each["status"],
             each["opened_at"][:16],
             (each.get("restored_at") or "")[:16],
         )

@@ -18,7 +18,10 @@ from clearway.cli.exits import FAILED, OK, CliError
 def add(app: typer.Typer) -> None:
     """Register the commands."""
     audit = group(
-        app, "audit", "The ledger: who did what, when and why, and the proof that nothing was changed."
+        app,
+        "audit",
+        "The ledger: who did what, when and why, and the proof that nothing was changed.",
+        "clearway audit verify",
     )
     command(audit, "verify", "clearway audit verify --checkpoint kept-elsewhere.txt")(verify)
     command(audit, "log", "clearway audit log --subject promotion:prm_01j...")(log)

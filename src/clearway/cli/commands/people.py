@@ -12,11 +12,11 @@ from clearway.cli.context import Context, command, group
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    user = group(app, "user", "People and robot accounts.")
+    user = group(app, "user", "People and robot accounts.", "clearway user list")
     command(user, "list", "clearway user list")(users)
     command(user, "show", "clearway user show dev")(user_show)
     command(user, "password", "clearway user password dev")(password)
-    token = group(app, "token", "API tokens: hashed, scoped, expiring.")
+    token = group(app, "token", "API tokens: hashed, scoped, expiring.", "clearway token list")
     command(token, "create", "clearway token create ci --scope build:run --scope '*:read' --expires-in 30d")(
         create
     )

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from clearway.cli.context import Context, command, group
-from clearway.cli.exits import CliError
+from clearway.cli.exits import FAILED, CliError
 
 _MARKS = {"create": "+", "update": "~", "delete": "-"}
 _MOST_FILES = 20_000
+_MOST_YAML = 1 << 20  # what the server reads of one file
 _MOST_BYTES = 400_000
 
 
@@ -23,7 +24,12 @@ def add(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "apply", "clearway apply examples/platform --set SHOP_REPOSITORY=/srv/shop.git")(apply)
     command(app, "init", "cd my-service && clearway init", server=False)(init)
-    config = group(app, "config", "Configuration of services in environments; * stands for all of them.")
+    config = group(
+        app,
+        "config",
+        "Configuration of services in environments; * stands for all of them.",
+        "clearway config get shop prod",
+    )
     command(config, "get", "clearway config get shop prod")(get)
     command(config, "set", "clearway config set shop prod GREETING='Good day' --reason 'style guide'")(
         set_value
@@ -44,7 +50,11 @@ def apply(
     prune: Annotated[bool, typer.Option(help="Delete what the files do not name.")] = False,
 ) -> None:
     """Declare the platform: teams, people, environments, routes, gates. Shows a diff first."""
-    body = {"files": _read(paths), "variables": _pairs(variables or []), "prune": prune}
+    body = {
+        "files": _read(paths),
+        "variables": _pairs(variables or [], "--set", "NAME=VALUE"),
+        "prune": prune,
+    }
     diffs = context.server.post("/v1/apply", body, dry_run=True)["diffs"]
     changed = [each for each in diffs if each["action"] != "none"]
     if not context.as_json:
@@ -52,13 +62,28 @@ def apply(
     applied = False
     if changed and not dry_run:
         if not yes and not context.as_json:
-            typer.confirm(f"Apply {len(changed)} changes?", abort=True, err=True)
+            _confirm(f"Apply {len(changed)} changes?")
         diffs = context.server.post("/v1/apply", body)["diffs"]
         applied = True
     context.show(
         {"applied": applied, "diffs": diffs},
         lambda: context.say("applied" if applied else "nothing was changed"),
     )
+
+
+def _confirm(question: str) -> None:
+    """Returns on yes. Raises CliError on no, and where nobody answers."""
+    try:
+        said = typer.confirm(question, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():  # Ctrl-C, Ctrl-D
+            raise
+        print(file=sys.stderr)
+        raise CliError(
+            "nobody is here to be asked; nothing was changed", expected="an answer, or --yes"
+        ) from None
+    if not said:
+        raise CliError("stopped; nothing was changed", FAILED)
 
 
 def _read(paths: list[Path]) -> dict[str, str]:
@@ -68,21 +93,39 @@ def _read(paths: list[Path]) -> dict[str, str]:
         if not files:
             raise CliError("no YAML file is in this folder", where=str(path))
         for file in files:
-            try:
-                found[str(file)] = file.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise CliError(
-                    f"it cannot be read: {error}", where=str(file), expected="a text file"
-                ) from None
+            found[str(file)] = _read_text(file)
     return found
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
+def _read_text(file: Path) -> str:
+    """A platform file; what is too big, or no file at all, is not even opened."""
+    try:
+        if not file.is_file():
+            what = "there is no such file" if not file.exists() else "this is no plain file"
+            raise CliError(what, where=str(file), expected="a YAML file, or a folder of them")
+        if (size := file.stat().st_size) > _MOST_YAML:
+            raise CliError(
+                f"the file has {size} bytes", where=str(file), expected=f"at most {_MOST_YAML} bytes"
+            )
+        content = file.read_bytes()
+        return content.decode("utf-8")
+    except OSError as error:
+        raise CliError(f"it cannot be read: {error.strerror}", where=str(file)) from None
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise CliError(
+            f"byte 0x{content[error.start]:02x} is no UTF-8 text",
+            where=f"{file}:{line}",
+            expected="a YAML file in UTF-8",
+        ) from None
+
+
+def _pairs(given: list[str], where: str, expected: str) -> dict[str, str]:
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
-            raise CliError(f"{each!r} sets nothing", where="--set", expected="NAME=VALUE")
+            raise CliError(f"{each!r} sets nothing", where=where, expected=expected)
         found[name] = value
     return found
 
@@ -206,7 +249,7 @@ def set_value(
     reason: Reason = "",
 ) -> None:
     """Set plain values in one layer."""
-    pairs = _pairs(values)
+    pairs = _pairs(values, "KEY=VALUE", "KEY=VALUE")
     path = f"/v1/config/{service}/{environment}"
     for key, value in pairs.items():
         found = context.server.put(path, {"key": key, "value": value, "reason": reason})

@@ -150,5 +150,6 @@ def demo(
     try:
         story.tell((home or Path(".clearway-demo")).absolute(), keep=keep, data=data)
     except server.DemoFailed as error:
-        raise CliError(str(error), FAILED) from None
+        first, *more = str(error).splitlines() or ["the demo failed"]
+        raise CliError(first, FAILED, more=tuple(more)) from None
     return OK

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from clearway.cli.client import problem_of
+
 READY_S = 60.0
 Json = dict[str, Any]
 
@@ -51,19 +53,21 @@ class Person:
         """Try what must not be allowed; returns the refusal. Raises DemoFailed when it was allowed."""
         response = self._http.post(path, json=body, headers={"Idempotency-Key": secrets.token_hex(16)})
         if response.status_code != 403:
-            raise DemoFailed(
-                f"{self.name} was not refused at {path}: {response.status_code} {response.text[:300]}"
-            )
+            raise DemoFailed(f"{self.name} was not refused at {path}: {_in_words(response)}")
         return str(response.json().get("detail", response.text))
 
     def _answer(self, response: httpx.Response) -> Any:
         if response.is_success:
             return response.json() if "json" in response.headers.get("content-type", "") else response.text
         request = response.request
-        raise DemoFailed(
-            f"{request.method} {request.url.path} as {self.name}: "
-            f"{response.status_code} {response.text[:800]}"
-        )
+        raise DemoFailed(f"{request.method} {request.url.path} as {self.name}: {_in_words(response)}")
+
+
+def _in_words(response: httpx.Response) -> str:
+    """What the server answered, for people: never its JSON."""
+    if response.is_success:
+        return f"status {response.status_code}"
+    return f"status {response.status_code}: " + "\n".join(problem_of(response).lines())
 
 
 def wait_for(what: str, look: Callable[[], Any], timeout_s: float, every_s: float = 0.2) -> Any:

@@ -86,7 +86,9 @@ class Teller:
         admin.post("/v1/apply", {"files": files})
         again = admin.post("/v1/apply", {"files": files})["diffs"]
         if changed := [row for row in again if row["action"] != "none"]:
-            raise DemoFailed(f"applying twice changed something: {changed[:3]}")
+            raise DemoFailed(
+                "applying twice changed " + ", ".join(f"{row['kind']} {row['name']}" for row in changed[:3])
+            )
         self.say("applied; applying it again changes nothing")
         for name in PEOPLE:
             made = admin.post("/v1/tokens", {"user": name, "name": "demo", "expires_in": "1d"})
@@ -127,7 +129,8 @@ class Teller:
             if prod or any(row["state"] in ENDED - {"succeeded"} for row in rows):
                 return
             time.sleep(0.15)
-        raise DemoFailed(f"{version} did not reach prod in {PROMOTION_S:.0f} s: {json.dumps(rows)[:1500]}")
+        seen = [f"{row['environment']}: {row['state']}: {row['why']} ({row['id']})" for row in rows]
+        raise DemoFailed("\n".join([f"{version} did not reach prod in {PROMOTION_S:.0f} s", *seen]))
 
     def _look(self, row: Json, told: set[str]) -> None:
         key = f"{row['id']}/{row['state']}"
