@@ -71,6 +71,7 @@ def routes() -> list[Route]:
         action("/builds/{id}/cancel", builds.cancel, needs="build:run"),
         page("/incidents", incidents.index, needs="incident:read"),
         page("/incidents/{id}", incidents.show, needs="incident:read"),
+        action("/incidents", incidents.declare, needs="incident:write"),
         action("/incidents/{id}/{verb}", incidents.act, needs="incident:write"),
         page("/figures", figures.show, needs="metrics:read"),
         page("/figures/{service}/{environment}/{figure}", figures.behind, needs="metrics:read"),

@@ -81,6 +81,25 @@ def finished(
     return DeploymentFinished(deployment, "shop", "prod", version, outcome, "errors", reached, kind)  # type: ignore[arg-type]
 
 
+PLATFORM = """
+{kind: Team, name: makers}
+---
+{kind: Environment, name: uat, order: 1}
+---
+{kind: Environment, name: prod, order: 2, type: production}
+---
+{kind: Route, name: straight, environments: [uat, prod]}
+---
+{kind: Service, name: shop, team: makers, repository: /nowhere, route: straight}
+"""
+
+
+def declare_platform(database: Database) -> None:
+    with database.begin() as uow:
+        documents = [model for model, _ in load_documents(PLATFORM, "p.yaml", by_kind(catalog.KINDS))]
+        catalog.apply(uow, Actor("admin"), documents)
+
+
 def all_of(database: Database) -> list[Incident]:
     with database.read() as uow:
         return list(incidents.incidents(uow).items)
@@ -163,13 +182,8 @@ def order(version: str, environment: str, kind: str = "rollout") -> deploy.Order
 @pytest.mark.parametrize("environment", ["prod", "uat"])
 def test_a_person_takes_a_release_back(database: Database, environment: str) -> None:
     """A rollback from production means that what ran had lost service; elsewhere it is just work."""
-    platform = (
-        "{kind: Environment, name: uat, order: 1}\n---\n"
-        "{kind: Environment, name: prod, order: 2, type: production}"
-    )
+    declare_platform(database)
     with database.begin() as uow:
-        documents = [model for model, _ in load_documents(platform, "p.yaml", by_kind(catalog.KINDS))]
-        catalog.apply(uow, Actor("admin"), documents)
         bad = deploy.begin(uow, ONA, order("1.2.0", environment))
         assert deploy_store.save(uow, replace(bad, state="succeeded", outcome="succeeded"))
         deploy_store.set_current(uow, "shop", environment, bad.id)
@@ -186,6 +200,7 @@ def test_a_person_takes_a_release_back(database: Database, environment: str) -> 
 
 def test_a_person_names_the_cause(database: Database) -> None:
     """An incident without a cause is linked once, to a deployment of the same place, with who said so."""
+    declare_platform(database)
     with database.begin() as uow:
         cause = deploy.begin(uow, SYSTEM, order("1.2.0", "prod"))
         elsewhere = deploy.begin(uow, SYSTEM, order("1.2.0", "uat"))
@@ -282,8 +297,18 @@ def test_only_those_who_may_write(database: Database) -> None:
     assert actions_of(database, found) == ["incident.opened"]
 
 
+@pytest.mark.parametrize(("service", "environment"), [("shp", "prod"), ("shop", "prd")])
+def test_nobody_declares_a_loss_of_nothing(database: Database, service: str, environment: str) -> None:
+    """A mistyped place would hold no gate and be found by nobody."""
+    declare_platform(database)
+    with database.begin() as uow, pytest.raises(NotFound):
+        incidents.declare(uow, ONA, service, environment, "dark")
+    assert all_of(database) == []
+
+
 def test_a_person_declares_and_restores(database: Database) -> None:
     """A loss that no deployment caused is declared, and ends when a person says so."""
+    declare_platform(database)
     with database.begin() as uow:
         found = incidents.declare(uow, ONA, "shop", "prod", "The data centre is dark")
         assert found.deployment_id is None

@@ -227,6 +227,17 @@ def test_a_no_needs_a_reason_and_ends_it(visit, house: Showcase) -> None:
     assert house.look(waiting.id).state == "rejected"
 
 
+def test_a_person_opens_an_incident_where_they_may(visit, house: Showcase) -> None:
+    """On-call people see the form and a viewer does not; a mistyped service opens nothing."""
+    assert "Open an incident" not in visit("vera").get("/incidents").text
+    otto = visit("otto")
+    fields = {"environment": "prod", "text": "Checkout is dark"}
+    assert otto.form("/incidents", "/incidents", service="shp", **fields).status_code == 404
+    answer = otto.form("/incidents", "/incidents", service="shop", **fields)
+    assert "/incidents/inc_" in str(answer.url)
+    assert "Checkout is dark" in answer.text
+
+
 def test_a_promotion_is_asked_for_with_its_plan_in_view(visit, house: Showcase) -> None:
     """The plan says what would happen before anything is written."""
     rita = visit("rita")

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from clearway import access, incidents, releases
+from clearway import access, catalog, incidents, releases
 from clearway.kernel import NotFound
 from clearway.web.visit import Visit
 
@@ -17,8 +17,19 @@ def index(visit: Visit) -> Response:
     with visit.database.read() as uow:
         places = visit.places(uow, "incident:read")
         found = incidents.incidents(uow, lasting=lasting, after=visit.query("after"), limit=50)
+        writable = visit.places(uow, "incident:write")
+        order = [each.name for each in catalog.environments(uow) if each.name in writable]
     shown = [each for each in found.items if each.environment in places]
-    return visit.page("incidents.html", found=shown, following=found.next_cursor, lasting=lasting)
+    values: dict[str, Any] = {"found": shown, "following": found.next_cursor, "lasting": lasting}
+    return visit.page("incidents.html", **values, environments=order[::-1])
+
+
+def declare(visit: Visit) -> Response:
+    """A person saw a loss of service."""
+    with visit.database.begin() as uow:
+        said = {name: visit.said(name, 500) for name in ("service", "environment", "text")}
+        made = incidents.declare(uow, visit.actor, said["service"], said["environment"], said["text"])
+    return visit.go(f"/incidents/{made.id}", "The incident is open.")
 
 
 def show(visit: Visit) -> Response:
