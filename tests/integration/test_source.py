@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from repositories import Made
 from clearway import source
 from clearway.kernel import Conflict, Invalid, NotFound, Permanent
 from clearway.source import Mirrors
+from clearway.source.git import Git
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +49,43 @@ def test_a_mirror_follows_branches_and_tags_also_when_they_go(made: Made, mirror
     with pytest.raises(NotFound):
         source.resolve(repo, "old")
     assert source.resolve(mirrors.open("shop"), "main") == second
+
+
+def test_a_password_in_an_address_reaches_no_process(
+    made: Made, mirrors: Mirrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address recorded with a password is refused before git is started."""
+
+    def never(*_words: object, **_more: object) -> None:
+        raise AssertionError("git was started")
+
+    monkeypatch.setattr("clearway.source.git.subprocess.run", never)
+    with pytest.raises(Invalid, match="holds a name or a password"):
+        mirrors.sync("shop", "https://user:hunter2@example.org/shop.git")
+
+
+def test_git_is_given_credentials_by_the_named_helper_only(tmp_path: Path) -> None:
+    """The operator's helper is asked for a user and a password; without one, nobody is."""
+    helper = tmp_path / 'my "helper"'
+    helper.write_text("#!/bin/sh\necho username=ann\necho password=hunter2\n")
+    helper.chmod(0o755)
+    asked = b"protocol=https\nhost=example.org\n\n"
+
+    def fill(folder: Path, name: str) -> bytes:
+        git = Git(folder, name)
+        done = subprocess.run(
+            ["git", "credential", "fill"],
+            input=asked,
+            env=git.environment(),
+            capture_output=True,
+            check=False,
+        )
+        return done.stdout
+
+    assert b"password=hunter2" in fill(tmp_path / "with", f"!'{helper}'")
+    assert b"hunter2" not in fill(tmp_path / "without", "")
+    with pytest.raises(Invalid):
+        Git(tmp_path / "bad", "x\n[core]\n\tfsmonitor = id")
 
 
 def test_a_name_resolves_to_one_commit_or_to_an_error(made: Made, mirrors: Mirrors) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 
-from clearway.kernel import Document, Duration, Name
+from clearway.kernel import Document, Duration, Name, holds_credentials
 from clearway.policy import Gate
 
 Text = Annotated[str, StringConstraints(max_length=500)]
+RECORDED = "recorded"  # validation's context: this stands in the catalog already, and must stay readable
 Member = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -52,7 +53,7 @@ class Service(Document):
     def _safe(self) -> Service:
         # git would take a leading dash for an option, and ext:: for a program to run.
         if self.repository.startswith("-") or "::" in self.repository.split("/")[0]:
-            raise ValueError(f"`{self.repository[:60]}` is not a repository; expected a URL or a path")
+            raise ValueError("that is not a repository; expected a URL or a path")
         if self.branch.startswith("-"):
             raise ValueError(f"`{self.branch[:60]}` is not a branch; expected the name of a branch")
         if self.path.startswith("/") or ".." in self.path.split("/"):
@@ -185,6 +186,19 @@ class ServiceDocument(Service):
     """`kind: Service`."""
 
     kind: Literal["Service"]
+
+    @model_validator(mode="after")
+    def _no_secret(self, info: ValidationInfo) -> ServiceDocument:
+        # Everybody may read a catalog, and a ledger never forgets. The message does not say it once more.
+        recorded = isinstance(info.context, dict) and info.context.get(RECORDED)
+        if not recorded and holds_credentials(self.repository):
+            raise ValueError(
+                f"the repository of {self.name} holds a name or a password; expected an address without: "
+                "private repositories are fetched with an SSH key of the account that Clearway runs as "
+                "(git@host:team/repository.git), or with the `git_credential_helper` of clearway.toml; "
+                "a password that was ever written into a file should be replaced"
+            )
+        return self
 
 
 class GateDocument(Gate):

@@ -16,6 +16,7 @@ from . import store
 from .events import Removing
 from .model import (
     KINDS,
+    RECORDED,
     CatalogDocument,
     Environment,
     GateDocument,
@@ -107,7 +108,11 @@ def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel], *, prune: bool = Fals
         if not prune:
             kept = (name for name in recorded if name not in wanted)
             after += [
-                cast(CatalogDocument, model.model_validate({"kind": kind, **recorded[name]})) for name in kept
+                cast(
+                    CatalogDocument,
+                    model.model_validate({"kind": kind, **recorded[name]}, context={RECORDED: True}),
+                )
+                for name in kept
             ]
         after += wanted.values()
     _refuse_broken(after, _evaluator(uow))

@@ -1,6 +1,7 @@
 """Ids, digests, time, who acts, and what can go wrong. Pure: no database, network or file."""
 
 from .actor import SYSTEM, Actor
+from .addresses import holds_credentials
 from .clock import Clock, FixedClock, format_duration, parse_duration
 from .described import Described
 from .diff import Diff, differences
@@ -53,6 +54,7 @@ __all__ = [
     "differences",
     "digest_of",
     "format_duration",
+    "holds_credentials",
     "is_digest",
     "load_document",
     "load_documents",

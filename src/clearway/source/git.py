@@ -3,6 +3,7 @@
 Rules:
 1. No hook, no file-system monitor, no credential prompt, no submodule; protocols by name, never `ext`.
 2. Only our own settings file is read: not the system's, not the user's, and not the remote repository's.
+   Of the machine it knows one credential helper, when the operator names it.
 3. Every call has a deadline.
 """
 
@@ -14,7 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from clearway.kernel import Permanent, Retry
+from clearway.kernel import Invalid, Permanent, Retry
 
 from .model import public_location
 
@@ -34,6 +35,7 @@ _SETTINGS = """\
 \tauto = false
 [credential]
 \thelper =
+{helper}\
 [protocol]
 \tallow = never
 [protocol "https"]
@@ -50,16 +52,29 @@ _SETTINGS = """\
 _AWAY = ("could not resolve", "timed out", "connection refused", "unable to access", "early eof", "hung up")
 
 
-class Git:
-    """Runs git with the settings of this room's folder."""
+def _helper_line(helper: str) -> str:
+    if not helper:
+        return ""
+    if not helper.isprintable():
+        raise Invalid("git_credential_helper is no single line", expected="a helper's name or path")
+    quoted = helper.replace("\\", "\\\\").replace('"', '\\"')
+    return f'\thelper = "{quoted}"\n'
 
-    def __init__(self, folder: Path) -> None:
+
+class Git:
+    """Runs git with the settings of this room's folder, and perhaps one credential helper.
+
+    The helper is what git's own `credential.helper` takes: a name (`store`, `libsecret`), or a path.
+    """
+
+    def __init__(self, folder: Path, helper: str = "") -> None:
+        settings = _SETTINGS.format(helper=_helper_line(helper))
         self._settings = folder / "gitconfig"
         self._home = folder / "home"
         self._home.mkdir(parents=True, exist_ok=True)
-        if not self._settings.exists() or self._settings.read_text() != _SETTINGS:
+        if not self._settings.exists() or self._settings.read_text() != settings:
             fresh = self._settings.with_suffix(f".{os.getpid()}")
-            fresh.write_text(_SETTINGS)
+            fresh.write_text(settings)
             fresh.replace(self._settings)
 
     def environment(self) -> Mapping[str, str]:

@@ -17,10 +17,12 @@ from .repo import Repo
 
 
 class Mirrors:
-    """A folder of mirrors; bound as a tool by wiring. `home` is where relative repository paths start."""
+    """A folder of mirrors; bound as a tool by wiring. `home` is where relative repository paths start;
+    `credential_helper` is the program that git asks for a user and a password."""
 
-    def __init__(self, root: Path, home: Path | None = None) -> None:
+    def __init__(self, root: Path, home: Path | None = None, credential_helper: str = "") -> None:
         self.root = root
+        self.credential_helper = credential_helper
         self.home = home or root
         root.mkdir(parents=True, exist_ok=True)
 
@@ -41,7 +43,7 @@ class Mirrors:
         """
         place = self._place(service)
         address = check_location(self._absolute(location))
-        git = Git(self.root / ".git-settings")
+        git = Git(self.root / ".git-settings", self.credential_helper)
         with self._alone(place):
             if not (place / "HEAD").exists():
                 self._create(git, place)

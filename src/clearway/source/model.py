@@ -11,13 +11,15 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from clearway.kernel import Invalid
+from clearway.kernel import Invalid, holds_credentials
 
 _REF = re.compile(r"[A-Za-z0-9_+=][A-Za-z0-9_+=.@/#-]{0,254}\Z")
 _SHA = re.compile(r"[0-9a-f]{40}\Z")
 _SCHEME = re.compile(r"(https|http|ssh|git|file)://[^\s]+\Z")
 _SCP = re.compile(r"(?!-)[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:(?!:)[^\s:-][^\s:]*\Z")
-_SECRET = re.compile(r"(?<=://)[^/@\s]+@")
+_SECRET = re.compile(
+    r"(?<=://)[^/@\s]+@|(?<![^\s'\"])[^/@\s:'\"]+:[^/@\s]+@(?=[A-Za-z0-9.-]+:)|(?<=\.git)\?[^\s'\"]+"
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,12 @@ def is_sha(text: str) -> bool:
 
 def check_location(location: str) -> str:
     """Where to fetch from: a URL git may use, or an absolute path. Raises Invalid."""
+    if holds_credentials(location):  # a list of processes is no place for it, nor is this error
+        raise Invalid(
+            "the repository's address holds a name or a password",
+            expected="an address without",
+            todo="Use an SSH key, or the git_credential_helper of clearway.toml, and replace that password.",
+        )
     usable = _SCHEME.match(location) or _SCP.match(location) or location.startswith("/")
     if not usable or "::" in location.split("/")[0] or "\0" in location or "://-" in location:
         raise Invalid(

@@ -5,23 +5,38 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 _SECRET_KEYS = re.compile(r"token|secret|password|authorization|cookie|private", re.IGNORECASE)
-_SECRET_TEXT = re.compile(
-    r"cwy_[A-Za-z0-9]+_[A-Za-z0-9_-]+|AGE-SECRET-KEY-[A-Z0-9]+|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-)
+_SECRET_TEXT = re.compile(r"cwy_[A-Za-z0-9]+_[A-Za-z0-9_-]+|AGE-SECRET-KEY-[A-Z0-9]+|(?<=://)[^/\s@]+(?=@)")
+_MASK = "•••"
+_DEEPEST = 12  # what lies deeper is no log line; it is left out, so that a value in itself ends
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask what is named like a secret, and what looks like one inside text."""
     for key, value in event.items():
-        if _SECRET_KEYS.search(key):
-            event[key] = "•••"
-        elif isinstance(value, str):
-            event[key] = _SECRET_TEXT.sub("•••", value)
+        event[key] = _MASK if _SECRET_KEYS.search(str(key)) else _masked(value, 0)
     return event
+
+
+def _masked(value: Any, depth: int) -> Any:
+    """The value with its secrets masked, at every depth; what is no JSON becomes its text first."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(_MASK, value)
+    if depth >= _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            str(key): _MASK if _SECRET_KEYS.search(str(key)) else _masked(inner, depth + 1)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(inner, depth + 1) for inner in value]
+    return _SECRET_TEXT.sub(_MASK, str(value))
 
 
 def configure(level: str) -> None:

@@ -20,6 +20,7 @@ class Settings:
     database_url: str = ""  # empty: SQLite in the home folder
     public_url: str = ""  # what people type; empty: http://host:port
     log_level: str = "info"
+    git_credential_helper: str = ""  # asked by git for private https repositories; empty: nobody is
 
     @property
     def database(self) -> str:

@@ -67,7 +67,11 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         ledger.NoteSigner: ledger.load_or_create_key(keys / "ledger.pem"),
         policy.Evaluator: CelEvaluator(),
         config.Cipher: AgeCipher.create(keys / "secrets.age"),
-        source.Mirrors: source.Mirrors(settings.folder("mirrors"), home=settings.home),
+        source.Mirrors: source.Mirrors(
+            settings.folder("mirrors"),
+            home=settings.home,
+            credential_helper=settings.git_credential_helper,
+        ),
         artifacts.Signer: FileSigner(keys / "evidence.pem"),
         build.Sandbox: make_sandbox(),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),

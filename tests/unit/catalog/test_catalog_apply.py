@@ -243,6 +243,42 @@ def test_what_makes_no_sense_is_refused_when_read(old: str, new: str, said: str)
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://user:ghp_hunter2@example.org/shop.git",
+        "https://ghp_hunter2@example.org/shop.git",
+        "ssh://git:ghp_hunter2@example.org/shop.git",
+        "https://example.org/shop.git?token=ghp_hunter2",
+        "ext::https://ghp_hunter2@example.org",
+    ],
+)
+def test_an_address_with_a_password_is_refused(location: str) -> None:
+    """A catalog and a ledger are for everybody's eyes and for ever: no address in them holds a secret."""
+    with pytest.raises(DocumentError) as caught:
+        read(PLATFORM.replace("https://example.org/shop.git", location))
+    assert "ghp_hunter2" not in str(caught.value) + repr(caught.value.detail)
+    if not location.startswith("ext"):
+        assert "git_credential_helper" in str(caught.value)
+
+
+def test_an_address_recorded_before_can_be_read_and_replaced(database: Database) -> None:
+    """A catalog that already holds such an address still opens, and the next apply can take it out."""
+    apply(database, PLATFORM)
+    with database.begin() as uow:
+        spec = catalog.store.load_one(uow, "Service", "shop")
+        assert spec is not None
+        catalog.store.save(
+            uow, "Service", "shop", {**spec, "repository": "https://u:pw@example.org/shop.git"}
+        )
+    with database.read() as uow:
+        assert [each.name for each in catalog.services(uow)] == ["shop"]
+    apply(database, "kind: Team\nname: other\n")
+    apply(database, PLATFORM)
+    with database.read() as uow:
+        assert catalog.service(uow, "shop").repository == "https://example.org/shop.git"
+
+
 def test_the_same_thing_twice_is_refused(database: Database) -> None:
     """Two documents for one name are an error that names both places."""
     with pytest.raises(

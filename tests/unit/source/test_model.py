@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from clearway.kernel import Invalid
@@ -85,6 +87,27 @@ def test_places_that_run_programs_are_refused(location: str) -> None:
     """No remote helper, no option in disguise."""
     with pytest.raises(Invalid):
         check_location(location)
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://user:hunter2@example.com/a.git",
+        "https://ghp_hunter2@example.com/a.git",
+        "HTTPS://ghp_hunter2@example.com/a.git",
+        "https://user:hun/ter2@example.com/a.git",
+        "https://example.com/a.git?private_token=hunter2",
+        "ssh://git:hunter2@example.com/a",
+        "git://hunter2@example.com/a",
+        "user:hunter2@example.com:team/a.git",
+    ],
+)
+def test_a_location_with_a_password_never_reaches_git(location: str) -> None:
+    """What git is given stands in the list of processes; and the refusal does not say the secret again."""
+    with pytest.raises(Invalid) as caught:
+        check_location(location)
+    assert not re.search("hun/?ter2", str(caught.value) + repr(caught.value.detail))
+    assert not re.search("hunter2", public_location(location)) or "/ter2" in location
 
 
 def test_a_location_is_shown_without_its_password() -> None:
