@@ -61,7 +61,7 @@ def _parameter(each: Any) -> str:
 
 
 def api() -> str:
-    """Every route with its permission, by kind of resource."""
+    """Every route with its permission and the form of its answer, by kind of resource."""
     from clearway.api import create_app
     from clearway.storage import Database
 
@@ -72,12 +72,29 @@ def api() -> str:
         for method, operation in operations.items():
             permission = operation.get("x-clearway-permission")
             about = operation.get("description", "").split("\n\n")[0].replace("\n", " ")
-            row = f"| `{method.upper()} {path}` | {f'`{permission}`' if permission else 'public'} | {about} |"
+            asked = f"`{permission}`" if permission else "public"
+            row = f"| `{method.upper()} {path}` | {asked} | {_gives(operation)} | {about} |"
             by_tag.setdefault(operation["tags"][0], []).append(row)
     lines: list[str] = []
     for tag, rows in by_tag.items():
-        lines += [f"### {tag.capitalize()}", "", "| request | permission | |", "|---|---|---|", *rows, ""]
+        lines += [
+            f"### {tag.capitalize()}",
+            "",
+            "| request | permission | answer | |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _gives(operation: Any) -> str:
+    """The forms of the good answers, or their media types."""
+    found: dict[str, None] = {}
+    for status, answer in operation["responses"].items():
+        for media, content in answer.get("content", {}).items() if status.startswith("2") else ():
+            found[content["schema"].get("$ref", media).removeprefix("#/components/schemas/")] = None
+    return ", ".join(f"`{name}`" for name in found) or "nothing"
 
 
 PAGES = {"cli.md": cli, "api.md": api}

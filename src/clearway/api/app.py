@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +13,7 @@ from clearway.kernel import ClearwayError
 from clearway.storage import Database
 
 from . import problems
+from .described import describe
 from .guard import Touches
 from .middleware import MAX_BODY, Figures, Surroundings
 from .routes import (
@@ -84,48 +85,5 @@ def create_app(database: Database, settings: Settings, *, max_body: int = MAX_BO
     app.add_exception_handler(RequestValidationError, problems.on_validation)
     app.add_exception_handler(HTTPException, problems.on_http)
     app.add_middleware(Surroundings, figures=figures, max_body=max_body)
-    _describe(app)
+    describe(app)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    """Add to the OpenAPI document what FastAPI does not know: the token, and what errors look like."""
-    plain = app.openapi
-
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = plain()
-            parts = document.setdefault("components", {})
-            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-            parts.setdefault("schemas", {})["Problem"] = _PROBLEM
-            for path in document["paths"].values():
-                for operation in path.values():
-                    operation["responses"].pop("422", None)
-                    operation["responses"]["default"] = _ERROR
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = described  # type: ignore[method-assign]
-
-
-_TEXT = {"type": "string"}
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457: what is wrong, where, what was expected, what to do.",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": _TEXT,
-        "title": _TEXT,
-        "status": {"type": "integer"},
-        "detail": _TEXT,
-        "where": _TEXT,
-        "expected": _TEXT,
-        "todo": _TEXT,
-        "problems": {"type": "array", "items": {"type": "object"}},
-        "gates": {"type": "array", "items": {"type": "object"}},
-    },
-}
-_ERROR = {
-    "description": "What went wrong.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-}

@@ -8,11 +8,13 @@ from pydantic import ConfigDict, Field
 
 from clearway.kernel import Described
 
+from .wrong import SECRET
+
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Reason = Annotated[str, Field(max_length=2000)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Span = Annotated[str, Field(max_length=40, examples=["90s", "2h", "7d"])]
-Secret = Annotated[str, Field(max_length=64 * 1024)]
+Secret = Annotated[str, Field(max_length=64 * 1024, json_schema_extra=SECRET)]
 
 
 class Body(Described):
@@ -50,9 +52,9 @@ class TokenBody(Body):
 class PasswordBody(Body):
     """A new password."""
 
-    password: Annotated[str, Field(max_length=1024)]
+    password: Annotated[str, Field(max_length=1024, json_schema_extra=SECRET)]
     """The new one."""
-    current: Annotated[str, Field(max_length=1024)] | None = None
+    current: Annotated[str | None, Field(max_length=1024, json_schema_extra=SECRET)] = None
     """The present one, to change one's own."""
 
 

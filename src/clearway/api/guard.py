@@ -9,15 +9,14 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,34 +28,43 @@ from clearway.storage import Database, UnitOfWork
 from .ask import Ask
 
 PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json"})
-T = TypeVar("T")
-_MARK = "x-clearway-permission"
+MARK = "x-clearway-permission"
+TOLD = "x-clearway-answers"  # taken out of the document again
 _TOUCH_EVERY = timedelta(minutes=1)
 
 
-class Listed(BaseModel, Generic[T]):
-    """A page of a list."""
+def needs(
+    action: str,
+    gives: str | Sequence[str] = (),
+    *,
+    errors: Sequence[int] = (),
+    also: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
+    """The declaration of a route's permission: `@router.get("/x", **needs("build:read", "Build"))`.
 
-    items: list[T]
-    next_cursor: str | None
-
-
-def needs(action: str, gives: Any = None, *, status: int = 200) -> dict[str, Any]:
-    """The declaration of a route's permission: `@router.get("/x", **needs("build:read"))`.
-
-    `gives` is the form of the answer, for the OpenAPI document.
+    For the OpenAPI document: `gives` names the form of the answer (of `answers.FORMS`) or its media types,
+    `also` the forms of answers with other statuses, `errors` the statuses of refusals that are this route's
+    own; those that every route of its kind has go without saying. Only names, so that a start costs nothing.
     """
     if action not in access.ACTIONS:
         raise ValueError(f"there is no action {action}")
-    declared: dict[str, Any] = {"openapi_extra": {_MARK: action, "security": [{"token": []}]}}
-    if gives is not None:
-        declared["responses"] = {status: {"model": gives}}
-    return declared
+    return {"openapi_extra": {MARK: action, "security": [{"token": []}], **_told(gives, errors, also)}}
+
+
+def public(gives: str | Sequence[str], *, also: Mapping[int, str] | None = None) -> dict[str, Any]:
+    """What `needs` says for the OpenAPI document, of a route on the public list."""
+    return {"openapi_extra": _told(gives, (), also)}
+
+
+def _told(
+    gives: str | Sequence[str], errors: Sequence[int], also: Mapping[int, str] | None
+) -> dict[str, Any]:
+    return {TOLD: {"gives": [gives] if isinstance(gives, str) else [*gives], "errors": errors, "also": also}}
 
 
 def permission_of(route: Any) -> str | None:
     """The declared permission of a route."""
-    return (getattr(route, "openapi_extra", None) or {}).get(_MARK)
+    return (getattr(route, "openapi_extra", None) or {}).get(MARK)
 
 
 class Guarded(APIRoute):

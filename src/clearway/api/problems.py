@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,10 +17,10 @@ from starlette.responses import Response
 from clearway.kernel import ClearwayError, Retry, Unauthenticated, new_id
 
 from .shown import shown
+from .wrong import explain
 
 MEDIA_TYPE = "application/problem+json"
 _OWN = ("type", "title", "status", "detail", "where", "expected", "todo", "request_id")
-_WORDS = {"missing": "is missing", "extra_forbidden": "is not known here"}
 
 log = structlog.get_logger("clearway.api")
 
@@ -62,27 +63,30 @@ def of_error(error: ClearwayError) -> Response:
     )
 
 
-def of_validation(error: RequestValidationError) -> Response:
-    """A request that does not have the form the route asks for; every problem is listed."""
-    found = [_explain(each) for each in error.errors()]
+def of_validation(error: RequestValidationError, body: type[BaseModel] | None = None) -> Response:
+    """A request that does not have the form the route asks for: every problem, with what was expected."""
+    found = explain(error.errors(), body)
     first = found[0]
     rest = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    form = f"{body.__name__} in /openapi.json" if body is not None else "/openapi.json"
     return problem(
         422,
         "The input is not valid",
         first["message"] + rest,
         kind="invalid",
         where=first["where"],
-        todo="See /openapi.json for what this route takes.",
+        expected=first.get("expected"),
+        given=first.get("given"),
+        todo=f"See {form} for what this route takes.",
         problems=found,
     )
 
 
-def _explain(each: Mapping[str, Any]) -> dict[str, str]:
-    where = ".".join(str(step) for step in each.get("loc", ())) or "body"
-    name = str(each["loc"][-1]) if each.get("loc") else "the body"
-    message = f"{name} {_WORDS[each['type']]}" if each["type"] in _WORDS else f"{name}: {each['msg']}"
-    return {"where": where, "message": message}
+def _body_of(request: Request) -> type[BaseModel] | None:
+    """The form of the body that the route asks for."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    form = getattr(getattr(field, "field_info", None), "annotation", None)
+    return form if isinstance(form, type) and issubclass(form, BaseModel) else None
 
 
 def of_http(error: HTTPException) -> Response:
@@ -128,11 +132,11 @@ async def on_error(_request: Request, error: Exception) -> Response:
     return of_error(error)
 
 
-async def on_validation(_request: Request, error: Exception) -> Response:
+async def on_validation(request: Request, error: Exception) -> Response:
     """Exception handler for requests of the wrong form."""
     if not isinstance(error, RequestValidationError):
         raise error
-    return of_validation(error)
+    return of_validation(error, _body_of(request))
 
 
 async def on_http(_request: Request, error: Exception) -> Response:

@@ -146,7 +146,9 @@ class Environment(_EnvironmentBase):
     """A place where releases run."""
 
     kind: Literal["production", "pre-production"]
+    """Whether real users are served here."""
     gates: tuple[Gate, ...] = ()
+    """What must say yes before a release enters."""
 
 
 class Route(Document):

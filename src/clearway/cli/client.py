@@ -151,6 +151,8 @@ def problem_of(answer: httpx.Response) -> CliError:
     todo = content.get("todo")
     if todo and "openapi.json" in todo:  # for those who write the request themselves
         todo = "See --help."
+        if "is not known here" in str(content):  # this command wrote the request, and people cannot mend it
+            todo = "The server knows no such field: are it and this command of one version?"
     if problems := _problems(content):
         title = content.get("title") or "The server refused it"
         return CliError(
@@ -163,7 +165,7 @@ def problem_of(answer: httpx.Response) -> CliError:
     return CliError(
         first,
         code_of_status(answer.status_code),
-        where=content.get("where"),
+        where=_seen(content.get("where")),
         expected=content.get("expected"),
         todo=todo,
         more=tuple(gates or rest),
@@ -180,12 +182,18 @@ def _problems(content: dict[str, Any]) -> list[str]:
         if not isinstance(each, dict):
             found.append(str(each))
             continue
-        where = each.get("where") or ":".join(str(each[key]) for key in ("file", "line") if each.get(key))
+        file = ":".join(str(each[key]) for key in ("file", "line") if each.get(key))
+        where = _seen(each.get("where")) or file
         wanted = f"expected {each.get('expected')}"
         told = not each.get("expected") or str(each.get("message", "")).endswith(wanted)
         expected = "" if told else f"; {wanted}"
         found.append(f"{where}: {each.get('message', '')}{expected}".removeprefix(": "))
     return found
+
+
+def _seen(where: Any) -> Any:
+    """Where something is wrong, if people can see it: they typed no body, and the message names the field."""
+    return None if str(where).partition(".")[0] in ("body", "query") else where
 
 
 def gate_lines(gates: Any) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from answers import Free, Held
 from databases import make_database
 from servers import Settings
 
@@ -23,10 +23,6 @@ from clearway.config import Cipher, FakeCipher
 from clearway.kernel import SYSTEM
 from clearway.ledger import NoteSigner, load_or_create_key
 from clearway.storage import Blobs, Database, FileBlobs
-
-with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 PEOPLE = [
     UserDocument(name="admin", roles=["admin"]),
@@ -65,7 +61,7 @@ def worker(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-Client = Callable[..., TestClient]
+Client = Callable[..., Held]
 
 
 @pytest.fixture
@@ -81,12 +77,12 @@ def token(database: Database) -> Callable[..., str]:
 @pytest.fixture
 def client(database: Database, settings: Settings, token: Callable[..., str]) -> Iterator[Client]:
     """`client("dev")` is a browserless dev; `client(None)` shows no token."""
-    made: list[TestClient] = []
+    made: list[Held] = []
 
-    def make(name: str | None = "admin", *scopes: str, max_body: int = MAX_BODY) -> TestClient:
+    def make(name: str | None = "admin", *scopes: str, max_body: int = MAX_BODY, held: bool = True) -> Held:
         app = create_app(database, settings, max_body=max_body)
         headers = {"Authorization": f"Bearer {token(name, *scopes)}"} if name else {}
-        made.append(TestClient(app, headers=headers, raise_server_exceptions=False))
+        made.append((Held if held else Free)(app, headers=headers, raise_server_exceptions=False))
         return made[-1]
 
     yield make

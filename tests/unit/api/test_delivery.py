@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from answers import Held
 from house import House
 from servers import Settings
 
@@ -14,22 +14,18 @@ from clearway import access, build
 from clearway.api import create_app
 from clearway.build import Workshop
 
-with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
-
 
 @pytest.fixture
-def client(house: House, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+def client(house: House, tmp_path: Path) -> Iterator[Callable[..., Held]]:
     app = create_app(house.database, Settings(tmp_path))
-    made: list[TestClient] = []
+    made: list[Held] = []
 
-    def make(name: str, *environments: str) -> TestClient:
+    def make(name: str, *environments: str) -> Held:
         with house.database.begin() as uow:
             root = access.TokenActor("root", actions=access.ACTIONS)
             token = access.create_token(uow, root, name, environments=environments or None)
         headers = {"Authorization": f"Bearer {token.secret}"}
-        made.append(TestClient(app, headers=headers, raise_server_exceptions=False))
+        made.append(Held(app, headers=headers, raise_server_exceptions=False))
         return made[-1]
 
     yield make
@@ -37,7 +33,7 @@ def client(house: House, tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
         each.close()
 
 
-def test_from_a_build_to_production(house: House, client: Callable[..., TestClient]) -> None:
+def test_from_a_build_to_production(house: House, client: Callable[..., Held]) -> None:
     """Release, dry run, promotion, somebody else's signature, overview, trace, notes: all over HTTP."""
     dana, rita = client("dana"), client("rita")
     build_id = house.build("1.0.0")
@@ -70,13 +66,18 @@ def test_from_a_build_to_production(house: House, client: Callable[..., TestClie
     one = dana.get(f"/v1/deployments/{deployment['id']}").json()
     assert one["state"] == "succeeded"
     assert one["stages"]
+    assert dana.get(f"/v1/deployments/{deployment['id']}/series").status_code == 200
+    assert dana.get("/v1/releases").json()["items"] == [dana.get("/v1/releases/shop/1.0.0").json()]
+    held = dana.get("/v1/artifacts").json()["items"][0]
+    assert dana.get(f"/v1/artifacts/{held['digest']}").json() == held
+    assert dana.get(f"/v1/artifacts/{held['digest']}/evidence").status_code == 200
     chain = dana.get(f"/v1/trace/{deployment['id']}").json()["links"]
     assert {"deployment", "promotion", "approval", "release", "commit"} <= {each["kind"] for each in chain}
     assert "first" in dana.get("/v1/releases/shop/1.0.0/notes").json()["markdown"]
     assert dana.get(f"/v1/promotions/{uat['id']}/change-request").json()["environment"] == "uat"
 
 
-def test_a_no_is_a_409_with_the_gates_that_refuse(house: House, client: Callable[..., TestClient]) -> None:
+def test_a_no_is_a_409_with_the_gates_that_refuse(house: House, client: Callable[..., Held]) -> None:
     """The refusal is saved, says what would change it, and an equal request gets the equal answer."""
     house.release("1.0.0", failed=2)
     dana = client("dana")
@@ -96,7 +97,7 @@ def test_a_no_is_a_409_with_the_gates_that_refuse(house: House, client: Callable
     assert len(dana.get("/v1/promotions").json()["items"]) == 1
 
 
-def test_if_match_guards_decisions(house: House, client: Callable[..., TestClient]) -> None:
+def test_if_match_guards_decisions(house: House, client: Callable[..., Held]) -> None:
     """Who looked before it changed decides nothing."""
     house.release("1.0.0")
     house.promote("1.0.0", "dev")
@@ -112,7 +113,7 @@ def test_if_match_guards_decisions(house: House, client: Callable[..., TestClien
     assert house.look(promotion.id).state != "rejected"
 
 
-def test_a_rollback_is_a_promotion_back(house: House, client: Callable[..., TestClient]) -> None:
+def test_a_rollback_is_a_promotion_back(house: House, client: Callable[..., Held]) -> None:
     """Asked for with a reason, by whoever may; without a reason or a right it is refused."""
     house.release("1.0.0")
     house.to("uat", "1.0.0")
@@ -126,7 +127,7 @@ def test_a_rollback_is_a_promotion_back(house: House, client: Callable[..., Test
     assert (done.status_code, done.json()["kind"], done.json()["version"]) == (201, "rollback", "1.0.0")
 
 
-def test_a_token_for_one_environment_sees_that_one(house: House, client: Callable[..., TestClient]) -> None:
+def test_a_token_for_one_environment_sees_that_one(house: House, client: Callable[..., Held]) -> None:
     """Lists, pages of one and the overview leave out what the reader may not read."""
     house.release("1.0.0")
     house.promote("1.0.0", "dev")
@@ -142,7 +143,7 @@ def test_a_token_for_one_environment_sees_that_one(house: House, client: Callabl
     assert narrow.get(f"/v1/promotions/{house.at('dev')[0].id}").status_code == 200
 
 
-def test_builds_are_queued_listed_and_cancelled(house: House, client: Callable[..., TestClient]) -> None:
+def test_builds_are_queued_listed_and_cancelled(house: House, client: Callable[..., Held]) -> None:
     """Asking answers at once with an address; the server's own paths stay its own."""
     dana = client("dana")
     asked = dana.post("/v1/builds", json={"service": "shop", "ref": "main"})
@@ -160,7 +161,7 @@ def test_builds_are_queued_listed_and_cancelled(house: House, client: Callable[.
 
 
 def test_a_log_is_text_or_a_stream_that_ends_with_the_build(
-    house: House, client: Callable[..., TestClient]
+    house: House, client: Callable[..., Held]
 ) -> None:
     """Text can go on from an offset; the stream says how it ended."""
     dana = client("dana")
@@ -185,7 +186,7 @@ def test_a_log_is_text_or_a_stream_that_ends_with_the_build(
     assert missing.status_code == 404
 
 
-def test_incidents_are_declared_worked_on_and_closed(house: House, client: Callable[..., TestClient]) -> None:
+def test_incidents_are_declared_worked_on_and_closed(house: House, client: Callable[..., Held]) -> None:
     """Every step is in the timeline; the order of steps is kept."""
     otto = client("otto")
     made = otto.post(
@@ -206,7 +207,7 @@ def test_incidents_are_declared_worked_on_and_closed(house: House, client: Calla
     assert otto.get("/v1/incidents?lasting=true").json()["items"] == []
 
 
-def test_figures_and_the_line(house: House, client: Callable[..., TestClient]) -> None:
+def test_figures_and_the_line(house: House, client: Callable[..., Held]) -> None:
     """Figures come one report a service; stopping the line needs a reason and a right."""
     rita = client("rita")
     assert rita.get("/v1/metrics/dora").json() == {"reports": []}

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from clearway.cli import exits, profile, watch
+from clearway.cli.client import problem_of
 from clearway.cli.context import Context
 from clearway.cli.exits import code_of_status
 
@@ -231,3 +233,36 @@ def test_a_narrow_terminal_gets_records(
         f"digest   {digest}",
         "by       –",
     ]
+
+
+def test_a_wrong_field_is_told_as_people_know_it(cli: Callable[..., Any]) -> None:
+    """Which, what was expected, what was given; not where it stood in a body that nobody typed."""
+    done = cli("rollback", "shop", "--in", "prod", "--reason", "")
+    assert done.code == exits.USAGE
+    assert '`reason` is "", not text of at least 1 character' in done.err
+    assert "expected: text of at least 1 character" in done.err
+    assert "body." not in done.err
+
+
+def problem(**content: Any) -> exits.CliError:
+    """What the command line makes of a problem of the server."""
+    return problem_of(httpx.Response(422, json={"title": "The input is not valid", "status": 422, **content}))
+
+
+def test_several_wrong_fields_are_told_each_with_what_was_expected() -> None:
+    """A line for each; no expectation that belongs to one of them only."""
+    each = {"message": "`user` is 3, not text", "expected": "text", "given": "3", "where": "body.user"}
+    other = {"message": "`name` is 4, not text", "expected": "text", "given": "4", "where": "body.name"}
+    told = problem(detail=f"{each['message']} (and 1 more)", **{"where": "body.user", "expected": "text"})
+    assert told.expected == "text"
+    told = problem(detail=f"{each['message']} (and 1 more)", expected="text", problems=[each, other])
+    assert (told.message, told.expected) == ("The input is not valid: 2 problems", None)
+    assert told.more == ("`user` is 3, not text; expected text", "`name` is 4, not text; expected text")
+
+
+def test_a_field_that_the_server_does_not_know_points_at_versions() -> None:
+    """The command line wrote the body: a person cannot repair it by reading the API's document."""
+    wrong = "`sccopes` is not known here; did you mean `scopes`?"
+    told = problem(detail=wrong, where="body.sccopes", todo="See TokenBody in /openapi.json.")
+    assert "one version" in (told.todo or "")
+    assert told.lines()[0] == wrong

@@ -22,7 +22,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 # What the first answer does not need, and what each would cost in time and memory of every server.
 LATER = ("dbos", "alembic", "psycopg", "pygit2", "cedarpy", "scipy", "numpy", "apprise", "cyclonedx", "cel")
-LATER += ("rich", "httpx", "holidays", "icalendar", "securesystemslib")
+LATER += ("rich", "httpx", "holidays", "icalendar", "securesystemslib", "clearway.api.answers")
 
 
 def _start(home: Path) -> set[str]:

@@ -9,13 +9,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from clearway import artifacts
 from clearway.api.ask import Asked
-from clearway.api.guard import Guarded, Listed, needs
+from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
 
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["artifacts"])
 
 
-@router.get("/artifacts", **needs("artifact:read", Listed[artifacts.Artifact]))
+@router.get("/artifacts", **needs("artifact:read", "ArtifactPage"))
 def every(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -33,13 +33,13 @@ def every(
     )
 
 
-@router.get("/artifacts/{digest}", **needs("artifact:read", artifacts.Artifact))
+@router.get("/artifacts/{digest}", **needs("artifact:read", "Artifact", errors=(404,)))
 def one(ask: Asked, digest: str) -> Response:
     """One artifact."""
     return ask.read(lambda uow: artifacts.get(uow, digest))
 
 
-@router.get("/artifacts/{digest}/evidence", **needs("artifact:read"))
+@router.get("/artifacts/{digest}/evidence", **needs("artifact:read", "application/jsonl", errors=(404,)))
 def evidence(ask: Asked, digest: str) -> Response:
     """The signed statements about a digest as JSON lines (`.intoto.jsonl`), for verification anywhere."""
     with ask.database.read() as uow:
@@ -47,7 +47,7 @@ def evidence(ask: Asked, digest: str) -> Response:
     return PlainTextResponse(text, media_type="application/jsonl")
 
 
-@router.get("/keys/evidence.pem", **needs("artifact:read"))
+@router.get("/keys/evidence.pem", **needs("artifact:read", "application/x-pem-file"))
 def keys(ask: Asked) -> Response:
     """The public keys that verify our evidence."""
     with ask.database.read() as uow:

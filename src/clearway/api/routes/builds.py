@@ -31,7 +31,7 @@ def show(found: build.Build) -> object:
     return shown(found, without=_HIDDEN)
 
 
-@router.post("", status_code=202, **needs("build:run"))
+@router.post("", status_code=202, **needs("build:run", "Build", errors=(404, 409)))
 def request(ask: Asked, body: BuildBody) -> Response:
     """Queue a build of a branch, tag or commit."""
 
@@ -42,7 +42,7 @@ def request(ask: Asked, body: BuildBody) -> Response:
     return ask.write(act)
 
 
-@router.get("", **needs("build:read"))
+@router.get("", **needs("build:read", "BuildPage"))
 def builds(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -58,19 +58,19 @@ def builds(
     )
 
 
-@router.get("/{build_id}", **needs("build:read"))
+@router.get("/{build_id}", **needs("build:read", "Build", errors=(404,)))
 def one(ask: Asked, build_id: str) -> Response:
     """One build."""
     return ask.read(lambda uow: show(build.get(uow, build_id)))
 
 
-@router.post("/{build_id}/cancel", **needs("build:run"))
+@router.post("/{build_id}/cancel", **needs("build:run", "Build", errors=(404, 409)))
 def cancel(ask: Asked, build_id: str, body: ReasonBody) -> Response:
     """Stop a build: at once while it waits, within a second while it runs."""
     return ask.write(lambda uow: show(build.cancel(uow, ask.actor, build_id, body.reason)))
 
 
-@router.get("/{build_id}/log", **needs("build:read"))
+@router.get("/{build_id}/log", **needs("build:read", ("text/plain", "text/event-stream"), errors=(404,)))
 def log(
     ask: Asked,
     build_id: str,

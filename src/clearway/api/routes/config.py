@@ -18,13 +18,13 @@ from clearway.storage import UnitOfWork
 router = APIRouter(prefix="/v1/config", route_class=Guarded, tags=["config"])
 
 
-@router.get("/{service}/{environment}", **needs("config:read"))
+@router.get("/{service}/{environment}", **needs("config:read", "ConfigEntries", errors=(404,)))
 def values(ask: Asked, service: str, environment: str) -> Response:
-    """What is set in every layer that reaches the service in the environment; secrets without their value."""
+    """What is set in every layer that reaches a service in an environment; secrets without their value."""
     return ask.read(lambda uow: _values(uow, ask, service, environment))
 
 
-@router.put("/{service}/{environment}", **needs("config:write"))
+@router.put("/{service}/{environment}", **needs("config:write", "ConfigEntries", errors=(404, 409, 412)))
 def set_value(ask: Asked, service: str, environment: str, body: ValueBody) -> Response:
     """Set a plain value in one layer; null makes the layer say nothing about the key."""
     value = body.value
@@ -42,7 +42,7 @@ def set_value(ask: Asked, service: str, environment: str, body: ValueBody) -> Re
     return ask.write(act, current=lambda uow: _values(uow, ask, service, environment))
 
 
-@router.put("/{service}/{environment}/secret", **needs("secret:write"))
+@router.put("/{service}/{environment}/secret", **needs("secret:write", "SecretSet", errors=(404, 409)))
 def set_secret(ask: Asked, service: str, environment: str, body: SecretBody) -> Response:
     """Set a secret: encrypted at once, never shown again."""
 

@@ -19,7 +19,7 @@ from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 router = APIRouter(prefix="/v1/deployments", route_class=Guarded, tags=["deployments"])
 
 
-@router.get("", **needs("deployment:read"))
+@router.get("", **needs("deployment:read", "DeploymentPage"))
 def every(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -47,7 +47,7 @@ def every(
     return read_page(ask, look)
 
 
-@router.get("/{deployment_id}", **needs("deployment:read"))
+@router.get("/{deployment_id}", **needs("deployment:read", "StagedDeployment", errors=(404,)))
 def one(ask: Asked, deployment_id: str) -> Response:
     """One deployment, with the stages that it walks."""
 
@@ -58,7 +58,7 @@ def one(ask: Asked, deployment_id: str) -> Response:
     return ask.read(look)
 
 
-@router.get("/{deployment_id}/series", **needs("deployment:read"))
+@router.get("/{deployment_id}/series", **needs("deployment:read", "Series", errors=(404,)))
 def series(ask: Asked, deployment_id: str) -> Response:
     """What was measured while it rolled out, oldest first."""
 
@@ -76,13 +76,13 @@ def _one(uow: UnitOfWork, ask: Ask, deployment_id: str) -> deploy.Deployment:
     return found
 
 
-@router.post("/halt", **needs("deployment:rollback"))
+@router.post("/halt", **needs("deployment:rollback", "Deployments", errors=(404, 409)))
 def halt(ask: Asked, body: LineBody) -> Response:
     """Stop the line: rollouts stay where they are, in one environment or in all."""
     return ask.write(lambda uow: {"items": shown(deploy.halt(uow, ask.actor, body.reason, body.environment))})
 
 
-@router.post("/resume", **needs("deployment:rollback"))
+@router.post("/resume", **needs("deployment:rollback", "Deployments", errors=(404, 409)))
 def resume(ask: Asked, body: LineBody) -> Response:
     """Let held rollouts go on."""
     return ask.write(
@@ -90,7 +90,7 @@ def resume(ask: Asked, body: LineBody) -> Response:
     )
 
 
-@router.post("/{deployment_id}/abort", **needs("deployment:rollback"))
+@router.post("/{deployment_id}/abort", **needs("deployment:rollback", "Deployment", errors=(404, 409)))
 def abort(ask: Asked, deployment_id: str, body: ReasonBody) -> Response:
     """Turn a moving rollout back."""
     return ask.write(lambda uow: deploy.abort(uow, ask.actor, deployment_id, body.reason))

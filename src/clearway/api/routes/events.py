@@ -48,7 +48,7 @@ class Tail:
             return self._last
 
 
-@router.get("/events", response_class=StreamingResponse, **needs("platform:read"))
+@router.get("/events", response_class=StreamingResponse, **needs("platform:read", "text/event-stream"))
 async def events(
     ask: Asked,
     last_event_id: Annotated[str | None, Header(description="Resume after this entry.")] = None,

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, Response
 from clearway import ledger
 from clearway.api.ask import Asked
 from clearway.api.bodies import Body
-from clearway.api.guard import Guarded, Listed, needs
+from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.shown import shown
 
@@ -30,7 +30,7 @@ class CheckpointBody(Body):
     """The signed note, as it was given out."""
 
 
-@router.get("/entries", **needs("ledger:read", Listed[ledger.Entry]))
+@router.get("/entries", **needs("ledger:read", "EntryPage"))
 def entries(
     ask: Asked,
     subject: Annotated[str | None, Query(max_length=300, description="Such as promotion:prm_01...")] = None,
@@ -55,21 +55,21 @@ def entries(
     )
 
 
-@router.get("/checkpoint", **needs("ledger:read"))
+@router.get("/checkpoint", **needs("ledger:read", "Checkpoint"))
 def checkpoint(ask: Asked) -> Response:
     """A signed tree head of the ledger as it is now, and the key that verifies it. Keep it elsewhere."""
     return ask.read(lambda uow: {**shown(ledger.checkpoint(uow)), "key": ledger.verifier_key(uow)})
 
 
-@router.get("/verify", **needs("ledger:read"))
+@router.get("/verify", **needs("ledger:read", "Verification"))
 def verify(ask: Asked) -> Response:
-    """Compute every hash again, and compare with all that is on record."""
+    """Verify the ledger: every hash computed again, and compared with all that is on record."""
     return ask.show(_verdict(ledger.verify_in_steps(ask.database)))
 
 
-@router.post("/verify", **needs("ledger:read"))
+@router.post("/verify", **needs("ledger:read", "Verification"))
 def verify_since(ask: Asked, body: CheckpointBody) -> Response:
-    """The same, and that the ledger still holds all that an older checkpoint vouched for."""
+    """Verify the ledger against an older checkpoint: it still holds all that the checkpoint vouched for."""
     return ask.show(_verdict(ledger.verify_in_steps(ask.database, body.checkpoint)))
 
 
@@ -83,25 +83,25 @@ def _verdict(found: ledger.Verification) -> dict[str, Any]:
     }
 
 
-@router.get("/proof", **needs("ledger:read", ledger.InclusionProof))
+@router.get("/proof", **needs("ledger:read", "InclusionProof", errors=(404,)))
 def proof(
     ask: Asked,
     index: Annotated[int, Query(ge=0, description="The entry.")],
     size: Annotated[int | None, Query(ge=1, description="Of the tree; as it is now when left out.")] = None,
 ) -> Response:
-    """That an entry is in the tree."""
+    """Prove that an entry is in the tree."""
     return ask.read(lambda uow: ledger.inclusion_proof(uow, index, size))
 
 
-@router.get("/consistency", **needs("ledger:read", ledger.ConsistencyProof))
+@router.get("/consistency", **needs("ledger:read", "ConsistencyProof"))
 def consistency(
     ask: Asked, old: Annotated[int, Query(ge=0)], new: Annotated[int | None, Query(ge=0)] = None
 ) -> Response:
-    """That an older tree is the beginning of a newer one."""
+    """Prove that an older tree is the beginning of a newer one."""
     return ask.read(lambda uow: ledger.consistency_proof(uow, old, new))
 
 
-@router.get("/export", response_class=FileResponse, **needs("ledger:read"))
+@router.get("/export", response_class=FileResponse, **needs("ledger:read", "application/gzip"))
 def export(ask: Asked) -> FileResponse:
     """The whole ledger as a .tar.gz, with the key and the program that verify it offline."""
     folder = Path(tempfile.mkdtemp(prefix="clearway-export-"))

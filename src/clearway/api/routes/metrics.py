@@ -17,7 +17,7 @@ from clearway.storage import UnitOfWork
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["metrics"])
 
 
-@router.get("/metrics/dora", **needs("metrics:read"))
+@router.get("/metrics/dora", **needs("metrics:read", "Dora", errors=(404,)))
 def dora(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100, description="All of them when left out.")] = None,

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from clearway import access
 from clearway.api.ask import Answer, Asked
 from clearway.api.bodies import PasswordBody, TokenBody
-from clearway.api.guard import Guarded, Listed, needs
+from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, paged, read_page
 from clearway.api.shown import shown
 from clearway.kernel import parse_duration
@@ -19,7 +19,7 @@ from clearway.storage import UnitOfWork
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["people"])
 
 
-@router.get("/me", **needs("platform:read"))
+@router.get("/me", **needs("platform:read", "Me"))
 def me(ask: Asked) -> Response:
     """Who the token belongs to, and how far it reaches."""
 
@@ -30,19 +30,19 @@ def me(ask: Asked) -> Response:
     return ask.read(look)
 
 
-@router.get("/users", **needs("platform:read", Listed[access.User]))
+@router.get("/users", **needs("platform:read", "UserPage"))
 def users(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every user."""
     return read_page(ask, lambda uow: paged(access.users(uow), lambda each: each.name, cursor, limit))
 
 
-@router.get("/users/{name}", **needs("platform:read", access.User))
+@router.get("/users/{name}", **needs("platform:read", "User", errors=(404,)))
 def user(ask: Asked, name: str) -> Response:
     """One user."""
     return ask.read(lambda uow: access.user(uow, name))
 
 
-@router.post("/users/{name}/password", status_code=204, **needs("user:write"))
+@router.post("/users/{name}/password", status_code=204, **needs("user:write", errors=(404, 409)))
 def password(ask: Asked, name: str, body: PasswordBody) -> Response:
     """Set a password; ends the user's sessions."""
     return ask.write(
@@ -51,7 +51,7 @@ def password(ask: Asked, name: str, body: PasswordBody) -> Response:
     )
 
 
-@router.post("/tokens", status_code=201, **needs("token:create"))
+@router.post("/tokens", status_code=201, **needs("token:create", "NewToken", errors=(404, 409)))
 def make_token(ask: Asked, body: TokenBody) -> Response:
     """Make a token. Its secret is in this answer and nowhere else."""
 
@@ -70,7 +70,7 @@ def make_token(ask: Asked, body: TokenBody) -> Response:
     return ask.write(act, secret=True)
 
 
-@router.get("/tokens", **needs("token:read", Listed[access.Token]))
+@router.get("/tokens", **needs("token:read", "TokenPage"))
 def tokens(
     ask: Asked,
     user: Annotated[
@@ -88,7 +88,7 @@ def tokens(
     return read_page(ask, look)
 
 
-@router.delete("/tokens/{token_id}", **needs("token:revoke"))
+@router.delete("/tokens/{token_id}", **needs("token:revoke", "Token", errors=(404, 409)))
 def revoke_token(ask: Asked, token_id: str) -> Response:
     """End a token at once."""
     return ask.write(lambda uow: access.revoke_token(uow, ask.actor, token_id))

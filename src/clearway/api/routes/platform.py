@@ -11,14 +11,14 @@ from clearway import catalog
 from clearway.api import platform
 from clearway.api.ask import Asked
 from clearway.api.bodies import ApplyBody
-from clearway.api.guard import Guarded, Listed, needs
+from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, paged, read_page
 from clearway.storage import UnitOfWork
 
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["platform"])
 
 
-@router.post("/apply", **needs("platform:apply"))
+@router.post("/apply", **needs("platform:apply", "Applied", errors=(409,)))
 def apply(ask: Asked, body: ApplyBody, dry_run: Annotated[bool, Query()] = False) -> Response:
     """Make the platform what the documents say; `dry_run` shows the diff and changes nothing."""
     documents = platform.read(body.files, body.variables)
@@ -30,25 +30,25 @@ def apply(ask: Asked, body: ApplyBody, dry_run: Annotated[bool, Query()] = False
     return ask.rehearse(act) if dry_run else ask.write(act)
 
 
-@router.get("/teams", **needs("platform:read", Listed[catalog.Team]))
+@router.get("/teams", **needs("platform:read", "TeamPage"))
 def teams(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every team."""
     return read_page(ask, lambda uow: paged(catalog.teams(uow), lambda each: each.name, cursor, limit))
 
 
-@router.get("/services", **needs("platform:read", Listed[catalog.Service]))
+@router.get("/services", **needs("platform:read", "ServicePage"))
 def services(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every service."""
     return read_page(ask, lambda uow: paged(catalog.services(uow), lambda each: each.name, cursor, limit))
 
 
-@router.get("/services/{name}", **needs("platform:read", catalog.Service))
+@router.get("/services/{name}", **needs("platform:read", "Service", errors=(404,)))
 def service(ask: Asked, name: str) -> Response:
     """One service."""
     return ask.read(lambda uow: catalog.service(uow, name))
 
 
-@router.get("/environments", **needs("platform:read", Listed[catalog.Environment]))
+@router.get("/environments", **needs("platform:read", "EnvironmentPage"))
 def environments(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every environment with its gates, from the left of the pages to the right."""
 
@@ -58,13 +58,13 @@ def environments(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Respo
     return read_page(ask, lambda uow: paged(catalog.environments(uow), key, cursor, limit))
 
 
-@router.get("/environments/{name}", **needs("platform:read", catalog.Environment))
+@router.get("/environments/{name}", **needs("platform:read", "Environment", errors=(404,)))
 def environment(ask: Asked, name: str) -> Response:
     """One environment with its gates."""
     return ask.read(lambda uow: catalog.environment(uow, name))
 
 
-@router.get("/routes", **needs("platform:read", Listed[catalog.Route]))
+@router.get("/routes", **needs("platform:read", "RoutePage"))
 def routes(ask: Asked, cursor: Cursor = None, limit: Limit = 100) -> Response:
     """Every route."""
     return read_page(ask, lambda uow: paged(catalog.routes(uow), lambda each: each.name, cursor, limit))

@@ -20,7 +20,11 @@ from clearway.storage import UnitOfWork
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["promotions"])
 
 
-@router.post("/promotions", status_code=201, **needs("promotion:create"))
+@router.post(
+    "/promotions",
+    status_code=201,
+    **needs("promotion:create", "Promotion", errors=(404, 409), also={200: "Plan"}),
+)
 def promote(
     ask: Asked,
     body: PromotionBody,
@@ -53,7 +57,7 @@ def _answer(made: releases.Promotion) -> Answer:
     return Answer(content, 409, location)
 
 
-@router.get("/promotions", **needs("promotion:read"))
+@router.get("/promotions", **needs("promotion:read", "PromotionPage"))
 def every(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -80,7 +84,7 @@ def every(
     return read_page(ask, look)
 
 
-@router.get("/promotions/{promotion_id}", **needs("promotion:read"))
+@router.get("/promotions/{promotion_id}", **needs("promotion:read", "Promotion", errors=(404,)))
 def one(ask: Asked, promotion_id: str) -> Response:
     """One promotion with its plan, gates and approvals."""
     return ask.read(lambda uow: _one(uow, ask, promotion_id))
@@ -92,7 +96,9 @@ def _one(uow: UnitOfWork, ask: Ask, promotion_id: str) -> releases.Promotion:
     return found
 
 
-@router.get("/promotions/{promotion_id}/change-request", **needs("promotion:read"))
+@router.get(
+    "/promotions/{promotion_id}/change-request", **needs("promotion:read", "ChangeRequest", errors=(404,))
+)
 def change_request(ask: Asked, promotion_id: str) -> Response:
     """The change request that governs it: reason, risk, impact, the way back."""
 
@@ -103,7 +109,9 @@ def change_request(ask: Asked, promotion_id: str) -> Response:
     return ask.read(look)
 
 
-@router.post("/promotions/{promotion_id}/approve", **needs("promotion:approve"))
+@router.post(
+    "/promotions/{promotion_id}/approve", **needs("promotion:approve", "Promotion", errors=(404, 409, 412))
+)
 def approve(ask: Asked, promotion_id: str, body: DecisionBody) -> Response:
     """Sign the plan that was read; 409 when it is not the present one any more."""
     return ask.write(
@@ -114,7 +122,9 @@ def approve(ask: Asked, promotion_id: str, body: DecisionBody) -> Response:
     )
 
 
-@router.post("/promotions/{promotion_id}/reject", **needs("promotion:reject"))
+@router.post(
+    "/promotions/{promotion_id}/reject", **needs("promotion:reject", "Promotion", errors=(404, 409, 412))
+)
 def reject(ask: Asked, promotion_id: str, body: ReasonBody) -> Response:
     """Say no for good."""
     return ask.write(
@@ -123,7 +133,9 @@ def reject(ask: Asked, promotion_id: str, body: ReasonBody) -> Response:
     )
 
 
-@router.post("/promotions/{promotion_id}/cancel", **needs("promotion:create"))
+@router.post(
+    "/promotions/{promotion_id}/cancel", **needs("promotion:create", "Promotion", errors=(404, 409, 412))
+)
 def cancel(ask: Asked, promotion_id: str, body: ReasonBody) -> Response:
     """Take the request back."""
     return ask.write(
@@ -132,7 +144,7 @@ def cancel(ask: Asked, promotion_id: str, body: ReasonBody) -> Response:
     )
 
 
-@router.post("/rollbacks", status_code=201, **needs("deployment:rollback"))
+@router.post("/rollbacks", status_code=201, **needs("deployment:rollback", "Promotion", errors=(404, 409)))
 def rollback(ask: Asked, body: RollbackBody) -> Response:
     """Go back to the last good release of the place, or to a version that ran there."""
     return ask.write(

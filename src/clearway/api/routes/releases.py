@@ -19,9 +19,9 @@ from clearway.storage import UnitOfWork
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["releases"])
 
 
-@router.post("/releases", status_code=201, **needs("release:create"))
+@router.post("/releases", status_code=201, **needs("release:create", "Release", errors=(404, 409)))
 def create(ask: Asked, body: ReleaseBody) -> Response:
-    """The release of a build; the same content again is the same release."""
+    """Make the release of a build; the same content again is the same release."""
 
     def act(uow: UnitOfWork) -> Answer:
         made = releases.create(uow, ask.actor, body.service, build_id=body.build_id, version=body.version)
@@ -30,7 +30,7 @@ def create(ask: Asked, body: ReleaseBody) -> Response:
     return ask.write(act)
 
 
-@router.get("/releases", **needs("release:read"))
+@router.get("/releases", **needs("release:read", "ReleasePage"))
 def every(
     ask: Asked,
     service: Annotated[str | None, Query(max_length=100)] = None,
@@ -45,13 +45,13 @@ def every(
     )
 
 
-@router.get("/releases/{service}/{version}", **needs("release:read"))
+@router.get("/releases/{service}/{version}", **needs("release:read", "Release", errors=(404,)))
 def one(ask: Asked, service: str, version: str) -> Response:
     """One release."""
     return ask.read(lambda uow: releases.release(uow, service, version))
 
 
-@router.get("/releases/{service}/{version}/notes", **needs("release:read"))
+@router.get("/releases/{service}/{version}/notes", **needs("release:read", "Notes", errors=(404,)))
 def notes(ask: Asked, service: str, version: str) -> Response:
     """What the release brings: as Markdown and as data."""
 
@@ -62,13 +62,13 @@ def notes(ask: Asked, service: str, version: str) -> Response:
     return ask.read(look)
 
 
-@router.get("/trace/{subject:path}", **needs("release:read"))
+@router.get("/trace/{subject:path}", **needs("release:read", "Trace", errors=(404, 409)))
 def trace(ask: Asked, subject: str) -> Response:
     """From an instance, deployment, digest, version or commit back to who wrote, approved and proved it."""
     return ask.read(lambda uow: releases.trace(uow, subject))
 
 
-@router.get("/overview", **needs("deployment:read"))
+@router.get("/overview", **needs("deployment:read", "Overview"))
 def overview(ask: Asked) -> Response:
     """What runs where, what moves there, and how the last promotion ended."""
 
