@@ -118,4 +118,14 @@ class Git:
             raise Retry("the disk that holds the mirrors is full", todo="Free some space.")
         if any(word in said.lower() for word in _AWAY):
             raise Retry(f"the repository cannot be reached: {said}")
-        raise Permanent(f"git refused: {said}", todo="Check the service's repository and who may read it.")
+        raise Permanent(
+            f"git refused: {_cause(said)}",
+            todo="Check the service's repository, and who may read it.",
+        )
+
+
+def _cause(said: str) -> str:
+    """What git complains of, in one line: its first fatal or error line, without the advice that follows."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "ERROR:"))]
+    return (told or lines or ["it gave no reason"])[0].rstrip(".")

@@ -116,6 +116,8 @@ def resolve(repo: Repo, ref: str) -> str:
             raise Conflict(f"several commits begin with {ref}", todo="Give more digits.")
         if short:
             return short[0]
+    if not repo.references():
+        raise NotFound("the repository is empty", todo="Commit something, and push it.")
     raise NotFound(
         f"{ref} is no branch, tag or commit of this repository", todo="Push it, or check the name."
     )

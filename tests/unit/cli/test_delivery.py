@@ -188,3 +188,28 @@ def test_an_incident_is_of_a_place_that_there_is(
     """Nobody without the permission opens one, and nobody opens one of a mistyped place."""
     assert by(who, "incident", "open", service, "--to", environment, "--reason", "dark").code == code
     assert by("otto", "incident", "list", "--json").json == []
+
+
+def test_a_mistyped_place_is_no_empty_answer(by: Callable[..., Any]) -> None:
+    """Nothing and not there are told apart."""
+    for arguments in (
+        ("release", "shp"),
+        ("build", "shp", "--list"),
+        ("config", "get", "shp", "prod"),
+        ("config", "get", "shop", "prd"),
+        ("token", "create", "ci", "--environment", "prd"),
+    ):
+        done = by("root", *arguments)
+        assert done.code == exits.USAGE, arguments
+        assert "there is no" in done.err, arguments
+    assert by("root", "release", "shop").code == 0
+    assert by("root", "config", "get", "*", "prod").code == 0
+
+
+def test_a_promotion_that_waits_says_which_gate_will_stop_it(house: House, by: Callable[..., Any]) -> None:
+    """Approvals are asked for, and who asks sees at once what else says no."""
+    house.release("1.0.0")
+    house.facts.open_incidents = 1
+    done = by("dana", "promote", "shop", "1.0.0", "--to", "prod")
+    assert "waiting-approval" in done.out
+    assert "gate calm: no: one fire at a time" in done.out

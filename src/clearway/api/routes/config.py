@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from clearway import access, config
+from clearway import access, catalog, config
 from clearway.api.ask import Ask, Asked
 from clearway.api.bodies import SecretBody, ValueBody
 from clearway.api.guard import Guarded, needs
@@ -60,6 +60,10 @@ def _layer(name: str) -> str | None:
 
 def _values(uow: UnitOfWork, ask: Ask, service: str, environment: str) -> dict[str, Any]:
     access.require(uow, ask.actor, "config:read", environment=_layer(environment))
+    if layer := _layer(service):
+        catalog.service(uow, layer)
+    if layer := _layer(environment):
+        catalog.environment(uow, layer)
     found = config.entries(uow, _layer(service), _layer(environment))
     entries = [{**shown(each), "origin": each.origin} for each in sorted(found, key=lambda each: each.key)]
     return {"service": _layer(service), "environment": _layer(environment), "entries": entries}

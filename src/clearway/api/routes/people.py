@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from clearway import access
+from clearway import access, catalog
 from clearway.api.ask import Answer, Asked
 from clearway.api.bodies import PasswordBody, TokenBody
 from clearway.api.guard import Guarded, needs
@@ -56,6 +56,8 @@ def make_token(ask: Asked, body: TokenBody) -> Response:
     """Make a token. Its secret is in this answer and nowhere else."""
 
     def act(uow: UnitOfWork) -> Answer:
+        for name in body.environments or ():  # a mistyped one would reach nothing, silently
+            catalog.environment(uow, name)
         made = access.create_token(
             uow,
             ask.actor,

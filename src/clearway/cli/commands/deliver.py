@@ -57,6 +57,8 @@ def build(
 
 def _list_builds(context: Context, service: str | None, limit: int) -> int:
     found = context.server.items("/v1/builds", limit, service=service)
+    if service and not found:
+        context.server.get(f"/v1/services/{service}")  # says so when there is no such service
     rows = [
         (
             each["id"],
@@ -105,6 +107,8 @@ def release(
             (each["version"], each["digest"], each["commit"][:10], each["created_by"], each["at"][:16])
             for each in found
         ]
+        if not found:
+            context.server.get(f"/v1/services/{service}")  # says so when there is no such service
         headings = ("version", "digest", "commit", "by", "at")
         context.show(found, lambda: context.table(headings, rows, "no release"))
         return
@@ -162,6 +166,10 @@ def print_promotion(context: Context, found: Any) -> None:
     for each in found["approvals"]:
         void = f" (void: {each['void_reason']})" if each["voided_at"] else ""
         context.say(f"  {each['meaning']} by {each['actor']} at {each['at'][:16]}{void}")
+    if found["state"] in ("held", "waiting-approval", "waiting-window"):
+        gates = found.get("gates") or {}
+        for line in gate_lines(each for each in gates.get("verdicts", ()) if each.get("answer") != "yes"):
+            context.say(f"  {line}")
     if found["state"] == "waiting-approval":
         context.say(f"  what to do: somebody else runs `clearway approve {found['id']}`")
 
