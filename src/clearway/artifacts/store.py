@@ -124,6 +124,12 @@ def add_evidence(
     return identity
 
 
+def evidence_by_id(uow: UnitOfWork, identity: str, digest: str) -> Evidence:
+    """One piece of evidence, as said about one of its subjects."""
+    row = uow.connection.execute(sa.select(evidence_table).where(evidence_table.c.id == identity)).one()
+    return Evidence(row.id, digest, row.predicate_type, row.statement, row.envelope, row.at)
+
+
 def evidence_about(uow: UnitOfWork, digests: Sequence[str]) -> list[Evidence]:
     """All evidence about these digests, oldest first, in one query."""
     query = (

@@ -1,7 +1,10 @@
 """The flow of a build: one checkpointed step after another; a step begun again starts from a clean bench.
 
-Whatever happens inside a step becomes its result, so that after a crash the flow takes the same way again:
-a failure is not tried once more in the hope of better luck.
+Rules:
+1. Whatever happens inside a step becomes its result, so that after a crash the flow takes the same way again:
+   a failure is not tried once more in the hope of better luck.
+2. The first and the last act are no steps: repeating them changes nothing, so a checkpoint would be a synced
+   write for nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,7 @@ from clearway import artifacts, catalog, source
 from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT, Signer
 from clearway.kernel import SYSTEM, ClearwayError, Invalid, Retry
 from clearway.storage import Blob, Database
-from clearway.workflow import Flow, Run
+from clearway.workflow import Changed, Flow, Run
 
 from . import provenance, service, store
 from .model import Cancelled, choose_version, name_version
@@ -48,6 +51,7 @@ class _Steps:
         self.run = run
         self.build_id = build_id
         self.facts: Facts | None = None
+        self.definition: catalog.ServiceDefinition | None = None  # read once, not once a step
 
     def do(self, name: str, function: Callable[[Work], Any]) -> Any:
         """The step's value. Raises _Over."""
@@ -59,11 +63,13 @@ class _Steps:
     def _guarded(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
         try:
             with self.database.read() as uow:
-                build = service.get(uow, self.build_id)
-            with opened(self.database, build, self.facts) as work:
+                build, cancelled = service.look(uow, self.build_id)
+            with opened(self.database, build, self.facts, self.definition) as work:
                 try:
-                    work.watch()
-                    return {"value": function(work)}
+                    work.go_on(cancelled)
+                    value = function(work)
+                    self.definition = work.known_definition
+                    return {"value": value}
                 except (ClearwayError, OSError) as error:
                     result = _failure(error)
                     _say_last(work, name, result["error"])
@@ -95,8 +101,8 @@ def _failure(error: ClearwayError | OSError) -> dict[str, Any]:
 
 def run_build(database: Database, run: Run, build_id: str) -> None:
     """Flow `build.run`."""
-    if not run.step("begin", _begin, database, build_id):
-        return  # cancelled while it waited
+    if not _begin(database, build_id):
+        return  # cancelled while it waited, or killed after its end was recorded
     steps = _Steps(database, run, build_id)
     try:
         ended = _build(steps)
@@ -106,31 +112,31 @@ def run_build(database: Database, run: Run, build_id: str) -> None:
             "error": over.result["error"],
             "tests": over.result.get("tests"),
         }
-    run.step("finish", _finish, database, build_id, ended)
+    except Changed as changed:
+        ended = {"status": "failed", "error": f"{changed}. Build it again."}
+    _finish(database, build_id, ended)
 
 
 def _begin(database: Database, build_id: str) -> bool:
     with database.begin() as uow:
-        values = {"status": "running", "started_at": uow.now()}
-        return store.change_open(uow, build_id, **values)
+        return store.start(uow, build_id)
 
 
 def _build(steps: _Steps) -> dict[str, Any]:
     steps.facts = Facts(**steps.do("source", find_source))
     made = _python(steps, steps.facts) if steps.facts.recipe == "python" else _script(steps, steps.facts)
-    steps.do("store", lambda work: _store(work, made))
     return {"status": "succeeded", "error": None, "tests": made["tests"], "reproduced": made["reproduced"]}
 
 
 def find_source(work: Work) -> dict[str, Any]:
     """Fetch the repository, find the commit, read its definition, choose the version."""
     build = work.build
-    repo = source.sync(work.database, build.service)
-    sha = source.resolve(repo, build.ref)
-    commit = source.commit(repo, sha)
     with work.database.read() as uow:
         known = catalog.service(uow, build.service)
-    definition = read_definition(repo, sha, known.path, build.service)
+    repo = work.database.tool(source.Mirrors).sync(build.service, known.repository)
+    sha = source.resolve(repo, build.ref)
+    commit = source.commit(repo, sha)
+    definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
     if definition.build.recipe not in ("python", "script", "make"):
         raise Invalid(
             f"the recipe {definition.build.recipe} cannot be built yet",
@@ -184,7 +190,9 @@ def _python(steps: _Steps, facts: Facts) -> dict[str, Any]:
     packages = steps.do("fetch runtime", lambda work: python.fetch_runtime(work, wheel))
     tests = steps.do("test", lambda work: python.test(work, wheel, packages))
     products = steps.do("bundle", lambda work: python.bundle(work, wheel, packages))
-    return _made(products, tests, compared, tools["wheels"], packages)
+    made = _made(tests, compared, tools["wheels"], packages)
+    steps.do("store", lambda work: _store(work, made, products))
+    return made
 
 
 def _build_first(work: Work, tools: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,13 +229,13 @@ def _script(steps: _Steps, facts: Facts) -> dict[str, Any]:
         compared = steps.do(
             "build 2", lambda work: _compare(work, first["outputs"], script.build(work, 2)["outputs"])
         )
-    products = steps.do("outputs", lambda work: script.products(work, first["outputs"]))
-    return _made(products, first["tests"], compared, [], [])
+    made = _made(first["tests"], compared, [], [])
+    steps.do("store", lambda work: _store(work, made, script.products(work, first["outputs"])))
+    return made
 
 
-def _made(products: Any, tests: Any, compared: Any, tools: Any, packages: Any) -> dict[str, Any]:
+def _made(tests: Any, compared: Any, tools: Any, packages: Any) -> dict[str, Any]:
     return {
-        "products": products,
         "tests": tests,
         "compared": compared,
         "reproduced": compared["identical"] if compared else None,
@@ -246,27 +254,29 @@ def _compare(work: Work, first: Mapping[str, str], second: Mapping[str, str]) ->
     return found
 
 
-def _store(work: Work, made: Mapping[str, Any]) -> int:
+def _store(work: Work, made: Mapping[str, Any], products: Sequence[Mapping[str, Any]]) -> int:
     """Bytes into the store, statements signed; the transaction that makes them count comes last."""
-    for product in made["products"]:
+    for product in products:
         artifacts.keep_file(work.blobs, Path(product["path"]), expected=product["digest"])
         work.log.say("store", f"{product['name']} {product['digest']}")
     signer = work.database.tool(Signer)
-    subjects = [(product["name"], product["digest"]) for product in made["products"]]
+    subjects = [(product["name"], product["digest"]) for product in products]
     lines = []
-    for kind, predicate in _predicates(work, made):
+    for kind, predicate in _predicates(work, made, products):
         envelope = artifacts.sign(signer, artifacts.statement(subjects, kind, predicate))
         lines.append(json.dumps({"kind": kind, "envelope": envelope}))
-    text = json.dumps({"products": made["products"]}) + "\n" + "".join(line + "\n" for line in lines)
+    text = json.dumps({"products": products}) + "\n" + "".join(line + "\n" for line in lines)
     work.workshop.place(work.build.id, _EVIDENCE).write_text(text)
     work.log.say("store", f"{len(lines)} signed statements")
     return len(lines)
 
 
-def _predicates(work: Work, made: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def _predicates(
+    work: Work, made: Mapping[str, Any], products: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, dict[str, Any]]]:
     found = [(PROVENANCE, _provenance(work, made))]
     version, epoch = work.facts.version, work.facts.epoch
-    found.append((SBOM, sbom(work.build.service, version, made["products"], made["packages"], epoch)))
+    found.append((SBOM, sbom(work.build.service, version, products, made["packages"], epoch)))
     if made["tests"]:
         found.append((TEST_RESULT, provenance.test_result(made["tests"], work.definition.build.test)))
     if made["compared"]:
@@ -276,8 +286,7 @@ def _predicates(work: Work, made: Mapping[str, Any]) -> list[tuple[str, dict[str
 
 def _provenance(work: Work, made: Mapping[str, Any]) -> dict[str, Any]:
     build, facts, definition = work.build, work.facts, work.definition.build
-    with work.database.read() as uow:
-        now = uow.now()
+    now = work.database.clock()
     return provenance.provenance(
         provenance.Origin(
             build_id=build.id,

@@ -65,6 +65,11 @@ def get(uow: UnitOfWork, build_id: str) -> Build:
     return found
 
 
+def look(uow: UnitOfWork, build_id: str) -> tuple[Build, str | None]:
+    """One build, and who asked to stop it and why, if anybody did. Raises NotFound."""
+    return get(uow, build_id), store.cancel_asked(uow, build_id)
+
+
 def list_(
     uow: UnitOfWork,
     *,

@@ -61,22 +61,36 @@ def add(uow: UnitOfWork, build: Build) -> None:
     uow.connection.execute(sa.insert(build_table).values(**values, artifacts=[]))
 
 
+_ONE = sa.select(build_table).where(build_table.c.id == sa.bindparam("build_id"))
+_ASKED = sa.select(build_table.c.cancel_asked).where(build_table.c.id == sa.bindparam("build_id"))
+_OPEN = sa.update(build_table).where(
+    build_table.c.id == sa.bindparam("build_id"), build_table.c.status.in_(OPEN)
+)
+_START = _OPEN.values(
+    status="running",
+    started_at=sa.func.coalesce(build_table.c.started_at, sa.bindparam("now", type_=Instant)),
+)
+
+
 def find(uow: UnitOfWork, build_id: str) -> Build | None:
     """One build."""
-    row = uow.connection.execute(sa.select(build_table).where(build_table.c.id == build_id)).first()
+    row = uow.connection.execute(_ONE, {"build_id": build_id}).first()
     return read_build(row) if row else None
 
 
 def change_open(uow: UnitOfWork, build_id: str, **values: Any) -> bool:
     """Change a build that has not ended; False when it has."""
-    query = sa.update(build_table).where(build_table.c.id == build_id, build_table.c.status.in_(OPEN))
-    return uow.connection.execute(query.values(**values)).rowcount == 1
+    return uow.connection.execute(_OPEN, {"build_id": build_id, **values}).rowcount == 1
+
+
+def start(uow: UnitOfWork, build_id: str) -> bool:
+    """A build that has not ended runs, since the first time that this was said; False when it has."""
+    return uow.connection.execute(_START, {"build_id": build_id, "now": uow.now()}).rowcount == 1
 
 
 def cancel_asked(uow: UnitOfWork, build_id: str) -> str | None:
     """Who asked to stop the build, and why; None when nobody did."""
-    query = sa.select(build_table.c.cancel_asked).where(build_table.c.id == build_id)
-    return uow.connection.execute(query).scalar()
+    return uow.connection.execute(_ASKED, {"build_id": build_id}).scalar()
 
 
 def page(uow: UnitOfWork, where: Mapping[str, str], after: str | None, limit: int) -> list[Build]:

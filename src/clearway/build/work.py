@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from .ports import Ended, Job, Mount, Packages, Sandbox
 from .workshop import Workshop
 
 DEFINITION = "clearway.yaml"
+WATCH_S = 0.4  # between two looks whether somebody asked to stop
 _FOLDERS = ("source", "home", "tmp", "out", "bin")
 
 
@@ -40,7 +42,16 @@ class Facts:
 class Work:
     """What a step needs of one build."""
 
-    def __init__(self, database: Database, build: Build, log: Log, facts: Facts | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        build: Build,
+        log: Log,
+        facts: Facts | None = None,
+        definition: catalog.ServiceDefinition | None = None,
+    ) -> None:
+        self.known_definition = definition
+        self._watched = 0.0
         self.database = database
         self.build = build
         self.log = log
@@ -62,22 +73,30 @@ class Work:
         """The service's mirror."""
         return self.database.tool(source.Mirrors).open(self.build.service)
 
-    @cached_property
+    @property
     def definition(self) -> catalog.ServiceDefinition:
         """The clearway.yaml of the commit. Raises Invalid or NotFound, with its place."""
-        return read_definition(self.repo, self.facts.commit, self.facts.path, self.build.service)
+        if self.known_definition is None:
+            facts = self.facts
+            self.known_definition = read_definition(self.repo, facts.commit, facts.path, self.build.service)
+        return self.known_definition
 
     def watch(self) -> None:
         """Raises Cancelled once somebody asked for it, BuildFailed when the disk is nearly full."""
+        with self.database.read() as uow:
+            asked = store.cancel_asked(uow, self.build.id)
+        self.go_on(asked)
+
+    def go_on(self, cancelled: str | None) -> None:
+        """What `watch` does, for whoever has just read whether somebody asked to stop."""
+        self._watched = time.monotonic()
         if self.workshop.crowded():
             raise BuildFailed(
                 "the build was stopped: the disk that holds the builds is nearly full",
                 todo="Free some space, then build again.",
             )
-        with self.database.read() as uow:
-            asked = store.cancel_asked(uow, self.build.id)
-        if asked:
-            raise Cancelled(asked)
+        if cancelled:
+            raise Cancelled(cancelled)
 
     def export(self) -> None:
         """The commit's files in a fresh bench."""
@@ -126,6 +145,8 @@ class Work:
             mounts=(self.bench, *mounts),
             limits=replace(limits, seconds=allowed),
         )
+        if time.monotonic() - self._watched > WATCH_S:  # many short commands are a long step too
+            self.watch()
         output = self.log.step(step)
         ended = self.sandbox.run(job, output.write, self.watch)
         output.end()
@@ -197,10 +218,15 @@ def read_definition(repo: source.Repo, commit: str, path: str, service: str) -> 
 
 
 @contextmanager
-def opened(database: Database, build: Build, facts: Facts | None) -> Iterator[Work]:
+def opened(
+    database: Database,
+    build: Build,
+    facts: Facts | None,
+    definition: catalog.ServiceDefinition | None = None,
+) -> Iterator[Work]:
     """The bench of a build, with its log open."""
     log = database.tool(Workshop).log(build.id)
     try:
-        yield Work(database, build, log, facts)
+        yield Work(database, build, log, facts, definition)
     finally:
         log.close()

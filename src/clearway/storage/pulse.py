@@ -36,7 +36,7 @@ class Pulse:
     def stop(self) -> None:
         """Let everybody go who rests, and let nobody rest any more."""
         self._stop.set()
-        self._tell()
+        self.beat()
         if self._thread is not None:
             self._thread.join()
 
@@ -49,7 +49,8 @@ class Pulse:
             if not self._stop.is_set() and self._last < since:
                 self._beat.wait(most_s)
 
-    def _tell(self) -> None:
+    def beat(self) -> None:
+        """Somebody knows of a commit before it was felt: nobody rests any longer."""
         with self._beat:
             self._last = time.monotonic()
             self._beat.notify_all()
@@ -64,7 +65,7 @@ class Pulse:
                 count = known - 1  # somebody is just writing
             if count != known:
                 known = count
-                self._tell()
+                self.beat()
         connection.close()
 
 

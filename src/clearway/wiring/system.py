@@ -54,7 +54,9 @@ def build_system(settings: Settings) -> System:
     """The system of these settings; opens the database, touches nothing else of the world."""
     database = Database(settings.database, lambda: datetime.now(UTC), bus=rooms.make_bus())
     flows = rooms.collect_flows()
-    database.tools[workflow.Starter] = workflow.Starter(database, workflow.queue_table(flows))
+    database.tools[workflow.Starter] = workflow.Starter(
+        database, workflow.queue_table(flows), settings.home / "worker.bell"
+    )
     database.tools.update(_tools(settings))
     return System(settings, database, flows, rooms.collect_chores())
 

@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .model import Chore, Flow, Flows, Run
+from .model import Changed, Chore, Flow, Flows, Run
 from .service import Starter, cancel, is_migrated, queue_table, start, wake_due
 
 if TYPE_CHECKING:
     from .engine import Engine, migrate
 
 __all__ = [
+    "Changed",
     "Chore",
     "Engine",
     "Flow",

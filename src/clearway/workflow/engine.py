@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dbos
+import dbos._queue as dbos_queue
 import dbos._serialization as dbos_serialization
+import dbos._sys_db as dbos_tables
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 
 from clearway.storage import Database, Pulse, UnitOfWork
 
 from . import store
-from .model import Chore, Flows
+from .bells import Alarm, Bells
+from .model import Changed, Chore, Flow, Flows
 from .resting import MOST_S, let_rest
-from .service import seconds_to_next, wake_due
+from .service import Starter, seconds_to_next, wake_due
 
 APPLICATION_VERSION = "clearway-1"
 THREADS = 24
@@ -35,6 +38,7 @@ LEASE_S = 10.0  # a worker that was not heard for so long is taken for dead; Pos
 # people wait for is looked at often.
 QUEUES: Mapping[str, tuple[int, float]] = {"runs": (12, POLL_S), "builds": (2, 0.25), "notices": (4, 1.0)}
 UNWRITTEN_S = 60.0  # a chore that has work only after writes is done this often without any
+RARELY_S = 0.5  # where everybody who starts a flow can ring for it, looking is only for lost rings
 log = logging.getLogger("clearway.workflow")
 
 
@@ -50,6 +54,40 @@ def refuse_pickle() -> None:
 
     for method in ("serialize", "deserialize"):
         setattr(dbos_serialization.DefaultSerializer, method, refuse)
+
+
+_look = dbos_queue.queue_worker_thread
+
+
+def hear_bells(bells: Bells, engine: DBOS) -> None:
+    """Have the engine look at a queue when its bell rings: after a start, and after a flow's end made room.
+
+    The engine knows only intervals, so its looking gets an event that ends waits early; and the register of
+    what runs rings when something leaves it, for only then is there room in the engine's eyes. These are
+    private parts, as its version is pinned: tests/unit/workflow/test_bells.py notices when they are gone.
+    """
+
+    def look(stop: threading.Event, looking: DBOS, queue: dbos.Queue) -> None:
+        _look(Alarm(stop, bells, queue.name), looking, queue)  # type: ignore[arg-type]
+
+    active = engine._active_workflows_set
+    remove = active._remove
+
+    def remove_and_ring(key: str, bucket: tuple[str, str | None] | None) -> None:
+        remove(key, bucket)
+        if bucket is not None:
+            bells.ring(bucket[0])
+
+    # Every flow names its version (Sender.send). Whether ours is the newest matters only to flows that
+    # name none, and finding it out is half of what a look costs.
+    replaced = (
+        (dbos_queue, "queue_worker_thread", look),
+        (active, "_remove", remove_and_ring),
+        (dbos_tables.SystemDatabase, "_is_latest_version", lambda *_: False),
+    )
+    for owner, name, stand_in in replaced:
+        getattr(owner, name)  # another version of the engine may do without
+        setattr(owner, name, stand_in)
 
 
 class Sender:
@@ -86,7 +124,10 @@ class _Run:
         self.key = key
 
     def step(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        return DBOS.run_step({"name": name}, function, *args)
+        try:
+            return DBOS.run_step({"name": name}, function, *args)
+        except dbos.error.DBOSUnexpectedStepError as error:
+            raise Changed(f"another version of Clearway began it, without a step {name} here") from error
 
 
 class Engine:
@@ -109,9 +150,12 @@ class Engine:
         self._stop = threading.Event()
         self._pulse = Pulse(database)
         self._threads: list[threading.Thread] = []
+        starter = database.tools.get(Starter)
+        self._bells = starter.bells if isinstance(starter, Starter) else Bells()
         self._dbos = DBOS(config=self._config(executor_id))
+        self._lanes = {name: threading.BoundedSemaphore(width) for name, (width, _) in QUEUES.items()}
         for name, flow in flows.items():
-            self._register(name, flow.function)
+            self._register(name, flow)
 
     def _config(self, executor_id: str) -> DBOSConfig:
         return {
@@ -128,24 +172,33 @@ class Engine:
             "run_migrations": False,
         }
 
-    def _register(self, name: str, function: Callable[..., None]) -> None:
-        database = self._database
+    def _register(self, name: str, flow: Flow) -> None:
+        database, lanes = self._database, self._lanes[flow.queue]
 
         def run_flow(args: dict[str, Any]) -> None:
-            function(database, _Run(str(DBOS.workflow_id)), **args)
+            # The engine counts a flow only once its thread runs, so a quick look may take too many.
+            with lanes:
+                flow.function(database, _Run(str(DBOS.workflow_id)), **args)
 
         DBOS.workflow(name=name)(run_flow)
 
     def launch(self) -> None:
         """Start working; returns at once. Flows that a killed worker left are taken up again."""
         self._pulse.start()
+        self._bells.listen(QUEUES, self._pulse.beat)
+        hear_bells(self._bells, self._dbos)
         if self._lease_s:
             self._beat()
         DBOS.launch()
         let_rest(self._dbos.background_thread_stop_events, self._pulse)
+        # One machine: every process that starts flows shares our home folder, and the pipe in it.
+        alone = self._database.engine.dialect.name == "sqlite"
         for name, (width, poll_s) in QUEUES.items():
             DBOS.register_queue(
-                name, worker_concurrency=width, polling_interval_sec=poll_s, on_conflict="always_update"
+                name,
+                worker_concurrency=width,
+                polling_interval_sec=max(poll_s, RARELY_S) if alone else poll_s,
+                on_conflict="always_update",
             )
         self._thread("timers", self._wake_rows, POLL_S)
         if self._lease_s:
@@ -202,6 +255,7 @@ class Engine:
         for thread in self._threads:
             thread.join(timeout=seconds)
         DBOS.destroy(workflow_completion_timeout_sec=seconds)
+        self._bells.hush()
         if self._lease_s:
             with self._database.begin() as uow:
                 store.forget_worker(uow, self._executor_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from clearway.kernel import Permanent
 from clearway.storage import Database
 
 QueueName = Literal["runs", "builds", "notices"]
@@ -19,6 +20,10 @@ class Run(Protocol):
     def step(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         """Run a function and keep its JSON result: after a crash a finished step is not run again, an
         interrupted one is. So the function must be idempotent."""
+
+
+class Changed(Permanent):
+    """Another version of Clearway began this flow, with other steps: what finished cannot be told."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from clearway.kernel import Permanent
 from clearway.storage import Database, UnitOfWork
 
 from . import store
+from .bells import Bells
 from .model import Flows
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ ENGINE_SCHEMA = {"sqlite": 125, "postgresql": 125}
 class Starter:
     """Enqueues flows inside our own transactions; bound as a tool, in the server as in the worker."""
 
-    def __init__(self, database: Database, queue_of: Mapping[str, str]) -> None:
+    def __init__(self, database: Database, queue_of: Mapping[str, str], pipe: Path | None = None) -> None:
+        self.bells = Bells(pipe)
         self._database = database
         self._queue_of = dict(queue_of)
 
@@ -47,6 +50,7 @@ class Starter:
         if queue is None:
             raise Permanent(f"this version of Clearway knows no flow {flow}")
         self._sender.send(uow, flow, queue, key, args)
+        uow.after_commit(lambda: self.bells.ring(queue))
 
 
 def queue_table(flows: Flows) -> dict[str, str]:

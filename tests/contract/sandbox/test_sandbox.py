@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 from collections.abc import Callable, Generator
@@ -123,24 +124,29 @@ def _named(name: str) -> Sandbox:
     if name == "plain":
         return Plain()
     bubblewrap = Bubblewrap()
+    if name == "bubblewrap without prlimit":
+        bubblewrap._prlimit = None
     if reason := bubblewrap.usable():
         pytest.skip(f"bubblewrap cannot be used here: {reason}")
     return bubblewrap
 
 
-@pytest.fixture(params=["bubblewrap", "plain", "fake"])
+REALS = ["bubblewrap", "bubblewrap without prlimit", "plain"]
+
+
+@pytest.fixture(params=[*REALS, "fake"])
 def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(_named(request.param), tmp_path)
 
 
-@pytest.fixture(params=["bubblewrap", "plain"])
+@pytest.fixture(params=REALS)
 def real(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(_named(request.param), tmp_path)
 
 
-@pytest.fixture
-def apart(tmp_path: Path) -> Bench:
-    return Bench(_named("bubblewrap"), tmp_path)
+@pytest.fixture(params=REALS[:2])
+def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    return Bench(_named(request.param), tmp_path)
 
 
 def _left(mark: str) -> list[psutil.Process]:
@@ -250,6 +256,27 @@ def test_limits_of_memory_files_and_processes_hold(real: Bench) -> None:
     swarm = "import subprocess as s; p = [s.Popen(['sleep', '60']) for _ in range(40)]; [q.wait() for q in p]"
     ended = real.run(("python", "-c", swarm), limits=small)
     assert ended.state == "processes" or ended.code != 0
+
+
+def test_the_umask_is_not_the_machine_s(real: Bench) -> None:
+    """Whoever starts Clearway with another one gets the same modes in the same archives."""
+    before = os.umask(0o077)
+    try:
+        assert real.run(("sh", "-c", "umask")).code == 0
+    finally:
+        os.umask(before)
+    assert bytes(real.output) == b"0022\n"
+
+
+def test_no_limit_is_raised(real: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that allows its users less than a build may have keeps its word, and the build runs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(
+        "clearway.integrations.bubblewrap.sandbox._limits",
+        lambda limits: {"NOFILE": hard + 1 if hard != resource.RLIM_INFINITY else 4096, "CORE": 0},
+    )
+    assert real.run(("sh", "-c", "ulimit -n")).code == 0
+    assert 0 < int(real.output) <= (hard if hard != resource.RLIM_INFINITY else 4096)
 
 
 def test_the_network_is_not_there(apart: Bench) -> None:

@@ -52,6 +52,25 @@ def test_the_same_build_is_the_same_release(house: House) -> None:
         house.release("1.0.0", "x")
 
 
+def test_a_version_that_was_not_built_names_the_one_that_was(house: House) -> None:
+    """The words name what was built under another version, and the tag that is missing."""
+
+    def said(version: str) -> str:
+        with pytest.raises(NotFound) as caught, house.database.begin() as uow:
+            releases.create(uow, DANA, "shop", version=version)
+        return str(caught.value)
+
+    assert said("1.0.0") == "no build of shop 1.0.0 succeeded. Build it first."
+    sha = house.made.git("rev-parse", "HEAD")
+    house.build(f"0.9.0+g{sha[:8]}")
+    assert f"newest that succeeded is 0.9.0+g{sha[:8]} (commit {sha[:12]}): release that" in said("1.0.0")
+    assert f"`git tag v1.0.0 {sha[:12]}`, and build it again." in said("1.0.0")
+    house.build("0.9.0")
+    assert "succeeded is 0.9.0 " in said("1.0.0")
+    assert "`git tag v1.0.0 COMMIT`" in said("1.0.0")
+    assert "git tag" not in said("newest")
+
+
 def test_notes_are_the_difference_to_what_runs_at_the_end_of_the_route(house: House) -> None:
     """Not to the last version: what never reached prod is still news there."""
     house.release("1.0.0")

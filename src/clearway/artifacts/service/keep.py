@@ -25,8 +25,9 @@ def keep_file(blobs: Blobs, path: Path, expected: str | None = None) -> Blob:
     A damaged copy under the same digest is moved aside and replaced. Raises Retry when the disk is full,
     Conflict when the bytes have another digest than expected.
     """
+    fresh = expected is not None and not blobs.exists(expected)
     blob = blobs.put(read_chunks(path), expected)
-    if not blobs.verify(blob.digest):
+    if not fresh and not blobs.verify(blob.digest):  # what is fresh was hashed while it was written
         damaged = blobs.path(blob.digest)
         os.replace(damaged, damaged.with_name(damaged.name + ".damaged"))
         blob = blobs.put(read_chunks(path), expected)

@@ -9,15 +9,20 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+
+import psutil
 
 from clearway.build.ports import Ended, Job, Limits, Mount, Sandbox, Watch, Write
 
@@ -34,9 +39,22 @@ def interpreter() -> Path:
     return Path(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
 
 
-def _limit_words(limits: Limits) -> str:
+def _limits(limits: Limits) -> dict[str, int]:
     # DATA, not AS: Node, Go and Java reserve far more addresses than they ever use.
-    return f"DATA={limits.memory_bytes},FSIZE={limits.file_bytes},CORE=0,NOFILE=4096"
+    return {"DATA": limits.memory_bytes, "FSIZE": limits.file_bytes, "CORE": 0, "NOFILE": 4096}
+
+
+def _limit_words(limits: Mapping[str, int]) -> str:
+    return ",".join(f"{name}={value}" for name, value in limits.items())
+
+
+def _lowered(limits: Mapping[str, int]) -> dict[str, int]:
+    """At most what we have ourselves: nobody in a sandbox may raise a limit."""
+    found = {}
+    for name, wanted in limits.items():
+        _, hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+        found[name] = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    return found
 
 
 class Bubblewrap:
@@ -48,6 +66,7 @@ class Bubblewrap:
 
     def __init__(self, program: str | None = None) -> None:
         self._program = program or find_program() or "bwrap"
+        self._prlimit = shutil.which("prlimit", path="/usr/bin")  # the job sees /usr as we do
 
     @property
     def python(self) -> str:
@@ -70,13 +89,11 @@ class Bubblewrap:
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        inner = [self.python, "-I", "-S", _LAUNCH_INSIDE, "exec"]
-        inner += [f"{_limit_words(job.limits)},NPROC={job.limits.processes}", "--", *job.argv]
         words = [self._program, *self._root(), *self._seen(job), "--chdir", job.cwd]
         for name, value in sorted(job.environment.items()):
             words += ["--setenv", name, value]
         return supervise(
-            [*words, "--", *inner],
+            [*words, "--", *self._limited(job)],
             environment={"PATH": "/usr/bin:/bin"},
             cwd="/",
             limits=job.limits,
@@ -84,6 +101,17 @@ class Bubblewrap:
             watch=watch,
             end=_kill,
         )
+
+    def _limited(self, job: Job) -> list[str]:
+        """The command that lowers the limits inside, where processes count for the job alone, and becomes it.
+
+        util-linux has one that starts in a millisecond; without it our own does, which costs a Python.
+        """
+        limits = {**_limits(job.limits), "NPROC": job.limits.processes}
+        if self._prlimit is None:
+            return [self.python, "-I", "-S", _LAUNCH_INSIDE, "exec", _limit_words(limits), "--", *job.argv]
+        words = [f"--{name.lower()}={value}" for name, value in _lowered(limits).items()]
+        return [self._prlimit, *words, "--", *job.argv]
 
     def _root(self) -> list[str]:
         words = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
@@ -149,7 +177,8 @@ class Plain:
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        words = [self.python, "-I", "-S", str(LAUNCH), "guard", _limit_words(job.limits), "--", *job.argv]
+        words = [self.python, "-I", "-S", str(LAUNCH), "guard", _limit_words(_limits(job.limits))]
+        words += ["--", *job.argv]
         return supervise(
             words,
             environment=job.environment,
@@ -225,8 +254,12 @@ def make_sandbox(mode: str = "auto") -> Sandbox:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()  # the kernel ends the whole process namespace with it
+    left = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        left = psutil.Process(process.pid).children(recursive=True)
+    process.kill()  # the kernel ends the whole process namespace with it, in its own time
     process.wait()
+    psutil.wait_procs(left, timeout=5)
 
 
 def _stop_guard(process: subprocess.Popen[bytes]) -> None:

@@ -30,7 +30,6 @@ def supervise(
     end: Callable[[subprocess.Popen[bytes]], None],
 ) -> Ended:
     """Run `argv`; `end` kills it with all that belongs to it. See Sandbox.run for the promises."""
-    watch()
     began = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -41,6 +40,7 @@ def supervise(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o022,
         )
     except OSError as error:
         raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from clearway import access, build, catalog, changes, ledger, source
@@ -115,16 +116,23 @@ def _find_build(uow: UnitOfWork, service: str, build_id: str | None, version: st
 
 
 def _build_of(uow: UnitOfWork, service: str, version: str) -> build.Build:
-    """The newest build of a version that succeeded."""
-    after = None
-    while True:
-        page = build.list(uow, service=service, status="succeeded", after=after, limit=200)
-        for each in page.items:
-            if each.version == version:
-                return each
-        after = page.next_cursor
-        if after is None:
-            raise NotFound(f"no build of {service} {version} succeeded", todo="Build it first.")
+    """The newest build of a version that succeeded. Raises NotFound, naming the version that did."""
+    for each in build.list(uow, service=service, version=version, status="succeeded", limit=1).items:
+        return each
+    others = build.list(uow, service=service, status="succeeded", limit=1).items
+    todo = _other_way(version, others[0]) if others else "Build it first."
+    raise NotFound(f"no build of {service} {version} succeeded", todo=todo)
+
+
+def _other_way(version: str, newest: build.Build) -> str:
+    """What to release instead. A version is a tag of its commit, else it carries the commit's mark."""
+    commit = (newest.commit or "")[:12]
+    todo = f"The newest that succeeded is {newest.version} (commit {commit}): release that"
+    if not re.fullmatch(r"\d+\.\d+\.\d+([-+.][0-9A-Za-z.+-]+)?", version):
+        return f"{todo}, or build the commit of {version}."
+    untagged = (newest.version or "").endswith(f"+g{commit[:8]}")
+    where = commit if untagged else "COMMIT"
+    return f"{todo}, or name a commit {version} with `git tag v{version} {where}`, and build it again."
 
 
 def _definition(uow: UnitOfWork, service: str, commit: str) -> dict[str, Any]:
