@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Builder, Killed, Steps, declare, script_service
+import sqlalchemy as sa
+from building import Builder, Killed, Steps, script_service
 from repositories import Made
 
 from clearway import artifacts, build, ledger, workflow
@@ -17,6 +18,7 @@ from clearway.artifacts import REPRODUCED, Signer
 from clearway.build import flows
 from clearway.build.flows import run_build
 from clearway.build.ports import FakePackages, FakeSandbox, Job, Limits
+from clearway.catalog.store import items
 from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound, Refused, Retry
 from clearway.storage import Blobs, FileBlobs
 
@@ -524,10 +526,14 @@ def test_the_log_is_read_in_whole_lines_while_it_grows(builder: Builder, made: M
 
 def test_a_location_with_a_password_shows_it_nowhere(builder: Builder, made: Made) -> None:
     """Not in the error, not in the log, not in the ledger."""
-    declare(builder.database, "https://bob:hunter2@127.0.0.1:9/x.git")
+    with builder.database.begin() as uow:  # declared before such addresses were refused
+        row = sa.select(items.c.spec).where(items.c.kind == "Service")
+        address = {"repository": "https://bob:hunter2@127.0.0.1:9/x.git"}
+        spec = uow.connection.execute(row).scalar_one() | address
+        uow.connection.execute(sa.update(items).where(items.c.kind == "Service").values(spec=spec))
     done = builder.run()
     assert done.status == "failed"
-    assert "cannot be reached" in (done.error or "")
+    assert "holds a name or a password" in (done.error or "")
     with builder.database.read() as uow:
         told = [
             entry.reason + str(entry.data) for entry in ledger.entries(uow, subject=f"build:{done.id}").items
