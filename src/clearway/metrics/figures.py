@@ -67,6 +67,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
     """Production finish - commit time, of each commit that first reached production by a success."""
     done = {d.id: d for d in _finished(facts, window) if d.outcome == "succeeded" and d.intent != "rollback"}
     spans: dict[str, float] = {}
+    brought: list[dict[str, Any]] = []
     merged: list[float] = []
     excluded: Counter[str] = Counter()
     excluded["no baseline"] = sum(id in facts.first for id in done)
@@ -80,6 +81,14 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
             excluded["clock skew"] += 1
             continue
         spans[change.sha] = span
+        brought.append(
+            {
+                "commit": change.sha,
+                "deployment": deployed.id,
+                "committed_at": change.committed_at.isoformat(),
+                "seconds": span,
+            }
+        )
         if change.merged_at is not None and change.merged_at <= deployed.finished_at:
             merged.append((deployed.finished_at - change.merged_at).total_seconds())
     p50, p75, p90 = (percentile(list(spans.values()), share, settings) for share in (0.5, 0.75, 0.9))
@@ -90,7 +99,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
         "no change reached production" if p50 is None
         else f"{_span(p50)} (median of {_many(len(spans), 'change')})",
         len(spans), tuple(spans), _counted(excluded),
-        {"p50": p50, "p75": p75, "p90": p90, "deployments": used,
+        {"p50": p50, "p75": p75, "p90": p90, "deployments": used, "changes": brought,
          "merge_to_production": {"p50": percentile(merged, 0.5, settings), "count": len(merged)}},
     )  # fmt: skip
 

@@ -20,8 +20,23 @@ from clearway.storage import Database
 
 from . import words
 from .assets import read_assets, serve
-from .guard import SIGNED_IN, Touches, action, page, stream
-from .pages import approvals, audit, builds, figures, incidents, me, overview, promotion, release, signin
+from .guard import SIGNED_IN, Touches, action, page, recognise, stream
+from .pages import (
+    approvals,
+    audit,
+    builds,
+    calendar,
+    configuration,
+    environments,
+    figures,
+    incidents,
+    me,
+    overview,
+    people,
+    promotion,
+    release,
+    signin,
+)
 from .pages import service as services
 from .security import Protected
 from .snapshot import Snapshot
@@ -79,6 +94,14 @@ def routes() -> list[Route]:
         page("/audit", audit.index, needs="ledger:read"),
         page("/audit/verify", audit.verify, needs="ledger:read"),
         page("/audit/{index:int}", audit.entry, needs="ledger:read"),
+        page("/environments", environments.index, needs="platform:read"),
+        page("/environments/{name}", environments.show, needs="platform:read"),
+        page("/configuration", configuration.index, needs="config:read"),
+        page("/configuration/{service}", configuration.show, needs="config:read"),
+        page("/configuration/{service}/{environment}/{key}", configuration.history, needs="config:read"),
+        page("/calendar", calendar.show, needs="platform:read"),
+        page("/people", people.index, needs="platform:read"),
+        page("/people/{name}", people.show, needs="platform:read"),
         page("/me", me.show, needs=SIGNED_IN),
         action("/me/password", me.password, needs=SIGNED_IN),
         action("/me/tokens", me.new_token, needs=SIGNED_IN),
@@ -150,7 +173,9 @@ async def _fault(request: Request, error: Exception) -> Response:
 
 def _show(request: Request, error: ClearwayError, headers: dict[str, str] | None = None) -> Response:
     """An error as a page that says what to do; never more than the error itself says."""
-    visit: Visit = getattr(request.state, "visit", None) or Visit(request)
+    known: Visit | None = getattr(request.state, "visit", None)
+    # When something is broken, who asks is not looked up again: that may be what is broken.
+    visit = known or (Visit(request) if error.status >= 500 else recognise(request))
     signed_out = isinstance(error, Unauthenticated)
     text = visit.render("error.html", error=error, signed_out=signed_out)
     return Response(text, error.status, headers, "text/html")

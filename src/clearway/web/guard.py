@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -21,11 +22,11 @@ from starlette.routing import Route
 
 from clearway import access
 from clearway.access import Principal
-from clearway.kernel import Invalid, Refused, Unauthenticated, sha256
+from clearway.kernel import ClearwayError, Invalid, Refused, Unauthenticated, sha256
 from clearway.storage import Database, UnitOfWork
 
 from .security import require_own_origin
-from .visit import Visit, allowed_somewhere
+from .visit import Visit, allowed_somewhere, nav_of
 
 COOKIE = "clearway_session"
 FORM_COOKIE = "clearway_form"
@@ -120,12 +121,27 @@ def _enter(request: Request, needs: str) -> Visit:
         raise Unauthenticated("nobody is signed in", todo="Sign in.")
     with database.read() as uow:
         principal, csrf = who(uow, secret)
+        visit = request.state.visit = _visit(request, uow, principal, csrf)
         if needs != SIGNED_IN:
             allowed_somewhere(uow, principal.actor, needs)
     request.app.state.touches.seen(database, secret)
-    visit = Visit(request, principal, csrf)
-    request.state.visit = visit
     return visit
+
+
+def _visit(request: Request, uow: UnitOfWork, principal: Principal, csrf: str) -> Visit:
+    visit = Visit(request, principal, csrf)
+    if not visit.partial:
+        visit.nav = nav_of(uow, principal.actor)
+    return visit
+
+
+def recognise(request: Request) -> Visit:
+    """Whoever is there, for a page that needs no permission, such as an error: nobody, when in doubt."""
+    secret = request.cookies.get(COOKIE, "")
+    if secret:
+        with contextlib.suppress(ClearwayError), request.app.state.database.read() as uow:
+            return _visit(request, uow, *who(uow, secret))
+    return Visit(request)
 
 
 def who(uow: UnitOfWork, secret: str) -> tuple[Principal, str]:

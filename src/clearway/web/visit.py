@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,33 @@ from clearway.storage import Database, UnitOfWork
 
 SEEN = "X-Clearway-Seen"
 
+# Where the menu leads: address, words, and the permission that the page needs.
+MAIN = (
+    ("/", "What runs where", "platform:read"),
+    ("/approvals", "Approvals", "promotion:read"),
+    ("/promotions", "Promotions", "promotion:read"),
+    ("/releases", "Releases", "release:read"),
+    ("/builds", "Builds", "build:read"),
+    ("/incidents", "Incidents", "incident:read"),
+    ("/figures", "Metrics", "metrics:read"),
+    ("/audit", "Audit", "ledger:read"),
+)
+MORE = (
+    ("/environments", "Environments", "platform:read"),
+    ("/configuration", "Configuration", "config:read"),
+    ("/calendar", "Calendar", "platform:read"),
+    ("/people", "People and tokens", "platform:read"),
+    ("/trace", "Trace", "release:read"),
+)
+
+
+@dataclass(frozen=True)
+class Nav:
+    """The menu of one person: only what they may open."""
+
+    main: tuple[tuple[str, str], ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+
 
 class Visit:
     """What a page's handler is given."""
@@ -29,6 +57,7 @@ class Visit:
         self.csrf = csrf
         self.form: FormData | Mapping[str, Any] = form or {}
         self.database: Database = request.app.state.database
+        self.nav = Nav()
 
     @property
     def actor(self) -> Actor:
@@ -98,6 +127,20 @@ def _quiet(text: str) -> str:
 
 def _hex(text: str) -> str:
     return text if len(text) % 2 == 0 and all(each in "0123456789abcdef" for each in text) else ""
+
+
+def nav_of(uow: UnitOfWork, actor: Actor) -> Nav:
+    """The menu of whoever asks."""
+    answers: dict[str, bool] = {}
+    places = [None, *(each.name for each in catalog.environments(uow))]
+
+    def may(action: str) -> bool:
+        if action not in answers:
+            answers[action] = any(access.may(uow, actor, action, environment=each).allowed for each in places)
+        return answers[action]
+
+    kept = [tuple((href, name) for href, name, needs in part if may(needs)) for part in (MAIN, MORE)]
+    return Nav(kept[0], kept[1])
 
 
 def allowed_somewhere(uow: UnitOfWork, actor: Actor, action: str) -> None:

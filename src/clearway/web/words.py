@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # state -> the word on the badge, and its tone: good, bad, busy, wait, quiet
@@ -16,6 +16,8 @@ STATES: Mapping[str, tuple[str, str]] = {
     "deploying": ("deploying", "busy"),
     "rolling-back": ("rolling back", "bad"),
     "succeeded": ("succeeded", "good"),
+    "failed-in-prod": ("failed in production", "bad"),
+    "aborted-before-traffic": ("stopped before traffic", "wait"),
     "rolled-back": ("rolled back", "bad"),
     "failed": ("failed", "bad"),
     "refused": ("refused by a gate", "bad"),
@@ -82,8 +84,19 @@ def headline(promotion: Any) -> str:
 
 def instant(at: datetime | str | None) -> str:
     """`22 Nov 2026, 23:05 UTC`."""
-    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    moment = _utc(at)
     return f"{moment:%-d %b %Y, %H:%M} UTC" if moment else "never"
+
+
+def exact(at: datetime | str | None) -> str:
+    """`22 Nov 2026, 23:05:12 UTC`: what a print and an audit want."""
+    moment = _utc(at)
+    return f"{moment:%-d %b %Y, %H:%M:%S} UTC" if moment else "never"
+
+
+def _utc(at: datetime | str | None) -> datetime | None:
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.astimezone(UTC) if moment else None
 
 
 def iso(at: datetime | str | None) -> str:
@@ -156,7 +169,16 @@ def pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
 
 
-def side(data: Mapping[str, Any] | None) -> str:
+def measure(value: float | None, unit: str = "number") -> str:
+    """`17.5 ms`, `1.2 s`, `4.0 kB`: a measured value in the unit that it has."""
+    if value is None or unit not in ("seconds", "bytes"):
+        return number(value, 3)
+    if unit == "bytes":
+        return size(value)
+    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def side(data: Mapping[str, Any] | None, unit: str = "number") -> str:
     """One side of a comparison: `12 of 480 (2.5 %)`, or its summary numbers."""
     if not data:
         return "–"
@@ -165,7 +187,7 @@ def side(data: Mapping[str, Any] | None) -> str:
         share = f" ({events / trials * 100:.1f} %)" if trials else ""
         return f"{number(events)} of {number(trials)}{share}"
     if data.get("median") is not None:
-        middle, high = number(data["median"], 3), number(data.get("p95"), 3)
+        middle, high = measure(data["median"], unit), measure(data.get("p95"), unit)
         return f"median {middle}, p95 {high} ({data.get('n')} values)"
     return ", ".join(f"{key.replace('_', ' ')} {number(value, 3)}" for key, value in data.items())
 
@@ -174,6 +196,7 @@ FILTERS = {
     "label": label,
     "tone": tone,
     "instant": instant,
+    "exact": exact,
     "iso": iso,
     "span": span,
     "size": size,

@@ -69,6 +69,8 @@ def test_lead_time() -> None:
     assert figure.detail["p90"] == pytest.approx((20 + 0.8 * 20) * 3600)
     assert dict(figure.excluded) == {"clock skew": 1, "no baseline": 1}
     assert figure.detail["deployments"] == ["d2", "d5"]
+    brought = [(each["commit"], each["deployment"], each["seconds"]) for each in figure.detail["changes"]]
+    assert brought == [("a", "d2", 10 * 3600), ("b", "d2", 20 * 3600), ("c", "d5", 40 * 3600)]
     assert figure.text == "20h (median of 3 changes)"
 
 

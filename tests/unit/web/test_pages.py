@@ -9,13 +9,17 @@ import pytest
 from showcase import RITA, Showcase
 from sqlalchemy import event
 
-from clearway import incidents, releases
+from clearway import incidents, ledger, releases
 
 PAGES = [
     "/", "/approvals", "/promotions", "/promotions?state=open", "/releases", "/releases/shop/1.1.0",
     "/releases/shop/1.3.0/to/prod", "/services/shop", "/services/till", "/builds", "/builds/bld_0_broken",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",
+    "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
+    "/environments", "/environments/prod", "/environments/dev", "/configuration", "/configuration/shop",
+    "/configuration/till", "/configuration/shop/prod/GREETING", "/calendar", "/calendar?service=till",
+    "/people", "/people/rita", "/people/dana",
     "/audit", "/audit?actor=rita", "/audit/3", "/audit/verify", "/trace", "/trace?of=shop@1.1.0", "/me",
 ]  # fmt: skip
 
@@ -123,15 +127,54 @@ def test_a_failed_canary_shows_its_judgement_and_incident(look, filled: Showcase
     assert len(series["at"]) == len(series["weight"]) == len(errors["canary"])
 
 
-def test_a_figure_opens_to_what_made_it(look) -> None:
-    """And what is unknown is unknown, not zero."""
+def test_a_figure_opens_to_what_made_it(look, filled: Showcase) -> None:
+    """To each deployment and each commit, and to the very ledger entries; what is unknown is not zero."""
     rita = look("rita")
+    names = re.findall(r'href="(/figures/shop/prod/\w+)"', rita.get("/figures?service=shop").text)
+    assert len(set(names)) == 5
+    for path in set(names):
+        text = rita.get(path).text
+        deployed = set(re.findall(r'href="/deployments/(dep_[^"]+)"', text))
+        assert deployed or "unknown</p>" in text, path
+        told = {int(each) for each in re.findall(r'href="/audit/(\d+)"', text)}
+        with filled.database.read() as uow:
+            entries = [ledger.entries(uow, after=index - 1, limit=1).items[0] for index in told]
+        finished = {each.subject for each in entries if each.action == "deployment.finished"}
+        assert finished == {f"deployment:{each}" for each in deployed}, path
     text = rita.get("/figures/shop/prod/deployment_frequency").text
     opened = re.findall(r'href="(/deployments/[^"]+)"', text)
     assert len(opened) == 2
     for path in opened:
         assert rita.get(path).url.path.startswith("/promotions/prm_")
     assert "unknown, not zero" in rita.get("/figures?service=till").text
+
+
+def test_a_week_and_the_time_before_open_too(look) -> None:
+    """Every bar and every comparison is a figure of its own, with its own entries."""
+    rita = look("rita")
+    page = rita.get("/figures?service=shop").text
+    opened = [
+        each.replace("&amp;", "&")
+        for each in re.findall(r'href="(/figures/shop/prod/\w+\?from=[^"]+)"', page)
+    ]
+    assert len(opened) >= 5 * 8
+    for path in (opened[0], opened[-1]):
+        assert rita.get(path).status_code == 200, path
+    assert rita.get("/figures/shop/prod/change_fail_rate?from=soon").status_code == 422
+
+
+def test_a_canary_tells_every_look_and_every_move_of_the_traffic(look, filled: Showcase) -> None:
+    """From the ledger: the share of the new version over time, and back to nothing when it was bad."""
+    rita = look("rita")
+    back = filled.one("rolled-back")
+    series = rita.get(f"/deployments/{back.deployment_id}/series").json()
+    assert series["moves"]["weight"][0] == 0
+    assert max(series["moves"]["weight"]) == 10
+    assert series["moves"]["weight"][-1] == 0
+    assert [each["verdict"] for each in series["looks"]] == ["fail"]
+    text = rita.get(f"/promotions/{back.id}").text
+    assert "1.1.0 serves again." in text
+    assert "judged: " in text
 
 
 def test_the_ledger_is_verified_on_the_page(look) -> None:

@@ -1,6 +1,6 @@
 """The verbs of identity and permission."""
 
-from .people import apply, bootstrap, groups_of, plan_apply, set_password, standing, user, users
+from .people import apply, bindings, bootstrap, groups_of, plan_apply, set_password, standing, user, users
 from .permit import may, require, who_may
 from .sessions import check_csrf, session, sign_in, sign_out
 from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
@@ -9,6 +9,7 @@ __all__ = [
     "all_tokens",
     "apply",
     "authenticate",
+    "bindings",
     "bootstrap",
     "check_csrf",
     "create_token",

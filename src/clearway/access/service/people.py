@@ -43,6 +43,11 @@ def user(uow: UnitOfWork, name: str) -> User:
     return found
 
 
+def bindings(uow: UnitOfWork) -> list[Binding]:
+    """Every declared Role document: who else holds a role, and where; by name."""
+    return sorted(store.bindings(uow.connection), key=lambda each: each.name)
+
+
 def groups_of(uow: UnitOfWork, name: str) -> tuple[str, ...]:
     """The groups of a user; none for a name that nobody has."""
     found = judge(uow).users.get(name)

@@ -1,7 +1,7 @@
 """The verbs of releases, one file each."""
 
 from .approve import ATTEST, approve, cancel, reject
-from .calendars import apply, open_now, plan_apply
+from .calendars import all_calendars, apply, open_now, plan_apply
 from .create import create
 from .moving import advance
 from .overview import Overview, overview
@@ -21,6 +21,7 @@ __all__ = [
     "Overview",
     "Trace",
     "advance",
+    "all_calendars",
     "apply",
     "approve",
     "cancel",

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from clearway import access, catalog, ledger
 from clearway.kernel import Actor, Diff, Invalid, differences
 from clearway.releases import store
-from clearway.releases.calendar import Answer, CalendarDocument
+from clearway.releases.calendar import Answer, Calendar, CalendarDocument
 from clearway.releases.service.moving import nudge_all
-from clearway.releases.service.planning import calendar_answer
+from clearway.releases.service.planning import calendar_answer, calendars
 from clearway.storage import UnitOfWork
 
 
@@ -51,6 +51,11 @@ def apply(uow: UnitOfWork, actor: Actor, docs: Sequence[BaseModel], *, prune: bo
         # Those that wait for a window may move earlier or later now; others meet the calendar when they move.
         nudge_all(uow, store.ids_in_state(uow, "waiting-window"))
     return found
+
+
+def all_calendars(uow: UnitOfWork) -> tuple[Calendar, ...]:
+    """Every calendar, by name."""
+    return calendars(uow)
 
 
 def open_now(uow: UnitOfWork, service: str, environment: str) -> Answer:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
 
-from clearway import catalog, metrics
-from clearway.kernel import NotFound
+from clearway import catalog, incidents, ledger, metrics
+from clearway.kernel import Invalid, NotFound
 from clearway.storage import UnitOfWork
 from clearway.web.visit import Visit
 
 WEEKS = 8
 Weeks = dict[str, list[dict[str, Any]]]
+MOST = 500  # rows of one page
+LEFT_OUT = {
+    "no baseline": "the first deployment here: nothing ran before it from which its changes could be counted",
+    "commits unknown": "its commits cannot be found in the repository any more",
+    "clock skew": "committed after it ran, by the clocks",
+    "contained: aborted before traffic": "stopped before it got any traffic, so no user met it",
+    "rollbacks": "a rollback, which is no new change",
+    "unresolved": "not restored yet, so it has no time",
+    "not caused by a change": "an incident that no deployment caused",
+    "intent rollback": "a rollback, which is no new change",
+    "intent config-only": "changed configuration only",
+    "intent flag-only": "changed a flag only",
+    "rolled-back": "taken back",
+    "failed-in-prod": "failed in production",
+    "aborted-before-traffic": "stopped before it got any traffic",
+}
+COUNTED = ("deployment.started", "deployment.finished", "deployment.intent-declared")
 NAMES = {
     "change_lead_time": ("Change lead time", "From commit to running in production", "less"),
     "deployment_frequency": ("Deployment frequency", "Successful deployments to production", "more"),
@@ -46,6 +63,7 @@ def show(visit: Visit) -> Response:
         report=report,
         before=before,
         weeks=weeks,
+        highest={name: _highest(bars) for name, bars in weeks.items()},
         names=NAMES,
     )
 
@@ -66,7 +84,14 @@ def _weeks(reports: list[metrics.Report]) -> Weeks:
     found: Weeks = {name: [] for name in reports[0].figures}
     for each in reports:
         for name, figure in each.figures.items():
-            found[name].append({"value": figure.value, "text": figure.text, "start": each.window.start})
+            found[name].append(
+                {
+                    "value": figure.value,
+                    "figure": figure,
+                    "start": each.window.start,
+                    "end": each.window.end,
+                }
+            )
     for bars in found.values():
         most = max((bar["value"] or 0 for bar in bars), default=0)
         for bar in bars:
@@ -74,11 +99,66 @@ def _weeks(reports: list[metrics.Report]) -> Weeks:
     return found
 
 
+def _highest(bars: list[dict[str, Any]]) -> metrics.Figure | None:
+    known = [bar["figure"] for bar in bars if bar["value"] is not None]
+    return max(known, key=lambda figure: figure.value, default=None)
+
+
 def behind(visit: Visit) -> Response:
-    """What one figure was made of."""
+    """What one figure was made of: each change or deployment with its part in it, and its ledger entries."""
+    start, end = _moment(visit.query("from")), _moment(visit.query("to"))
     with visit.database.read() as uow:
-        report = metrics.dora(uow, visit.part("service"), visit.part("environment"))
-    figure = report.figures.get(visit.part("figure"))
-    if figure is None:
-        raise NotFound(f"there is no figure {visit.part('figure')}", expected=", ".join(report.figures))
-    return visit.page("figure.html", report=report, figure=figure, name=NAMES[figure.name])
+        report = metrics.dora(uow, visit.part("service"), visit.part("environment"), start=start, end=end)
+        figure = report.figures.get(visit.part("figure"))
+        if figure is None:
+            raise NotFound(f"there is no figure {visit.part('figure')}", expected=", ".join(report.figures))
+        shown = [_deployment(uow, each, figure) for each in _deployments(figure)[:MOST]]
+        values: dict[str, Any] = {
+            "deployments": shown,
+            "by_id": {each["id"]: each for each in shown},
+            "changes": sorted(figure.detail.get("changes", ()), key=lambda each: -each["seconds"])[:MOST],
+            "incidents": [_incident(uow, each) for each in figure.detail.get("incidents", ())[:MOST]],
+            "more": len(_deployments(figure)) - len(shown),
+        }
+    return visit.page(
+        "figure.html", report=report, figure=figure, name=NAMES[figure.name], left_out=LEFT_OUT, **values
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text[:60]!r} is no moment", expected="2026-11-23T00:00:00+00:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _deployments(figure: metrics.Figure) -> list[str]:
+    """The deployments behind a figure; of a lead time, those that brought its changes."""
+    return list(figure.detail.get("deployments", figure.ids))
+
+
+def _deployment(uow: UnitOfWork, name: str, figure: metrics.Figure) -> dict[str, Any]:
+    """One deployment: what it did, what it counts as here, and the ledger entries that say so."""
+    told = ledger.entries(uow, subject=f"deployment:{name}", action_prefix="deployment.", limit=MOST)
+    kept = [each for each in told.items if each.action in COUNTED]
+    ended = next((each for each in reversed(kept) if each.action == "deployment.finished"), None)
+    parts = [*figure.detail.get("failed", ()), *figure.detail.get("rework", ())]
+    return {
+        "id": name,
+        "version": ended.data.get("version") if ended else None,
+        "outcome": ended.data.get("outcome") if ended else None,
+        "at": ended.at if ended else None,
+        "why": next((each["why"] for each in parts if each["deployment"] == name), ""),
+        "entries": [(each.index, each.action.removeprefix("deployment.")) for each in kept],
+    }
+
+
+def _incident(uow: UnitOfWork, name: str) -> dict[str, Any]:
+    told = ledger.entries(uow, subject=f"incident:{name}", action_prefix="incident.", limit=MOST)
+    return {
+        "incident": incidents.incident(uow, name),
+        "entries": [(each.index, each.action.removeprefix("incident.")) for each in told.items],
+    }

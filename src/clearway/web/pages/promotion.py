@@ -127,4 +127,4 @@ def series(visit: Visit) -> Response:
             service=found.order.service,
             environment=found.order.environment,
         )
-        return JSONResponse(rollout.columns(found, deploy.series(uow, found.id)))
+        return JSONResponse(rollout.columns(found, deploy.series(uow, found.id), rollout.course(uow, found)))

@@ -14,9 +14,17 @@
     if (s < DAY) return `${Math.floor(s / 3600)} h`;
     return `${Math.floor(s / DAY)} d`;
   };
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
-  const full = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "long" });
+  const since = (past) => {
+    if (past < 0) return short(-past) ? `in ${short(-past)}` : "now";
+    return short(past) ? `${short(past)} ago` : "just now";
+  };
+  const date = { day: "numeric", month: "short", year: "numeric" };
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  const clock = new Intl.DateTimeFormat(undefined, time);
+  const day = new Intl.DateTimeFormat(undefined, date);
+  const minute = new Intl.DateTimeFormat(undefined, { weekday: "short", ...date, hour: time.hour, minute: time.minute, hourCycle: "h23", timeZoneName: "short" });
+  const full = new Intl.DateTimeFormat(undefined, { ...date, ...time, timeZoneName: "short" });
+  const zone = full.formatToParts(new Date()).find((part) => part.type === "timeZoneName")?.value || "UTC";
   function tell(root = document) {
     const now = Date.now();
     for (const each of all("time[data-when]", root)) {
@@ -28,12 +36,15 @@
       if (how === "clock") text = past > DAY ? `${day.format(at)}, ${clock.format(at)}` : clock.format(at);
       else if (how === "day") text = day.format(at);
       else if (how === "full") text = full.format(at);
-      else if (past < 0) text = short(-past) ? `in ${short(-past)}` : "now";
+      else if (how === "both") text = `${full.format(at)} (${since(past)})`;
+      else if (how === "minute") text = minute.format(at);
+      else if (how === "coming") text = `${minute.format(at)} (${since(past)})`;
       else if (past > 30 * DAY) text = day.format(at);
-      else text = short(past) ? `${short(past)} ago` : "just now";
+      else text = since(past);
       if (each.textContent !== text) each.textContent = text;
       if (!each.title) each.title = full.format(at);
     }
+    for (const each of all("[data-zone]", root)) each.textContent = zone;
   }
   tell();
   setInterval(tell, 5000);
@@ -97,7 +108,24 @@
     if (event.target.closest("[data-theme-toggle]")) otherTheme();
     if (event.target.closest("[data-back]")) history.back();
     const menu = event.target.closest("[data-menu]");
-    if (menu) menu.setAttribute("aria-expanded", String($("#nav").classList.toggle("shown")));
+    if (menu) menu.setAttribute("aria-expanded", String($(".top").classList.toggle("open")));
+    const more = $(".more-nav[open]");
+    if (more && !more.contains(event.target)) more.open = false;
+    const copy = event.target.closest("[data-copy]");
+    if (copy) copied(copy);
+  });
+  async function copied(button) {
+    const text = button.dataset.copy;
+    let done = true;
+    try { await navigator.clipboard.writeText(text); } catch { done = false; }
+    $("#said").textContent = done ? "Copied." : "The browser does not let pages copy; the whole text is in the tooltip.";
+    button.classList.toggle("done", done);
+    if (!done) button.title = text;
+    setTimeout(() => button.classList.remove("done"), 1500);
+  }
+  // Whatever is selected on a page and kept in the address is one change away, without a button.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("select[data-go]")) event.target.form.requestSubmit();
   });
   document.addEventListener("submit", (event) => {
     // Twice pressed is once sent; a page that comes back from the browser's memory may send again.
@@ -109,9 +137,14 @@
   addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => delete form.dataset.sent));
 
   // ── keyboard ──────────────────────────────────────────────────────────
-  const places = { o: "/", a: "/approvals", p: "/promotions", r: "/releases", b: "/builds", i: "/incidents", m: "/figures", l: "/audit" };
+  const places = { o: "/", a: "/approvals", p: "/promotions", r: "/releases", b: "/builds", i: "/incidents", m: "/figures", l: "/audit", e: "/environments", f: "/configuration", c: "/calendar", u: "/people" };
   let going = 0;
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const more = $(".more-nav[open]");
+      if (more) { more.open = false; $("summary", more).focus(); }
+      if ($(".top.open")) { $(".top").classList.remove("open"); $("[data-menu]").setAttribute("aria-expanded", "false"); $("[data-menu]").focus(); }
+    }
     const typing = event.target.closest("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || !$("#keys")) return;
     const soon = Date.now() - going < 1200;
