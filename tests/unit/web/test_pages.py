@@ -323,3 +323,24 @@ def test_an_empty_house_says_what_to_do_next(empty) -> None:
         ("/trace", "clearway trace SUBJECT"),
     ):
         assert command in empty.get(path).text, path
+
+
+def test_a_stop_that_lags_behind_says_what_is_ready_for_it(visit, house: Showcase) -> None:
+    """Where another version runs one stop earlier, and nothing moves; until then, what moves is shown."""
+    rita = visit("rita")
+    assert "dev has" not in rita.get("/").text  # it is waiting for approval there: that is said instead
+    house.approve(house.one("waiting-approval").id)
+    house.wait(5, 5.0)
+    rita.app.state.snapshot.forget()
+    assert re.search(r"uat has <a [^>]*>1\.0\.0</a>", rita.get("/").text)
+
+
+def test_the_overview_can_show_only_what_wants_attention(visit, house: Showcase) -> None:
+    """And says so when nothing does."""
+    rita = visit("rita")
+    house.many(3)
+    rita.app.state.snapshot.forget()
+    text = rita.get("/?show=attention").text
+    assert "/services/shop" in text
+    assert "service-0001" not in text
+    assert "Nothing wants attention" in rita.get("/?show=attention&q=service-0001").text

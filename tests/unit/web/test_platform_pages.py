@@ -76,6 +76,8 @@ def test_a_wrong_value_stops_a_promotion_and_says_so_here(visit, house: Showcase
     assert "Stops a promotion:" in text
     assert "set it as a secret" in text
     assert "not read by the newest release" in text
+    assert "in plain" not in text.replace("stored in plain", "")
+    assert "in plain" not in visit("rita").get("/configuration/shop/prod/API_KEY").text
 
 
 @pytest.mark.parametrize(

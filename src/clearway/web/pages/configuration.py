@@ -107,6 +107,7 @@ def history(visit: Visit) -> Response:
         catalog.service(uow, service)
         catalog.environment(uow, environment)
         access.require(uow, visit.actor, "config:read", service=service, environment=environment)
+        asked = _schema(uow, service).get(key)
         layers = [
             (WORDS["service+environment"], config.history(uow, service, environment, key)),
             (WORDS["environment"], config.history(uow, None, environment, key)),
@@ -115,5 +116,10 @@ def history(visit: Visit) -> Response:
     if not any(found for _, found in layers):
         raise NotFound(f"nobody ever set {key} for {service} in {environment}")
     return visit.page(
-        "configuration-key.html", service=service, environment=environment, name=key, layers=layers
+        "configuration-key.html",
+        service=service,
+        environment=environment,
+        name=key,
+        layers=layers,
+        hidden=asked is not None and asked.secret,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from starlette.responses import Response
@@ -18,6 +20,7 @@ def show(visit: Visit) -> Response:
     with visit.database.read() as uow:
         places = visit.places(uow, "deployment:read")
         kinds = {each.name: each.kind for each in catalog.environments(uow)}
+        stops = {each.name: each.environments for each in catalog.routes(uow)}
         burning = [
             each
             for each in incidents.incidents(uow, lasting=True, limit=20).items
@@ -25,19 +28,28 @@ def show(visit: Visit) -> Response:
         ]
     wanted = (visit.query("q") or "").lower()
     rows = [row for row in snapshot.services if wanted in row.service.lower() or wanted in row.team.lower()]
-    number = _page(visit.query("page"), len(rows))
     columns = [name for name in snapshot.environments if name in places]
+    attention = _attention(rows, columns)
+    only = visit.query("show") == "attention"
+    if only:
+        named = {each["service"] for found in attention.values() for each in found}
+        named |= {each.service for each in burning}
+        rows = [row for row in rows if row.service in named]
+    number = _page(visit.query("page"), len(rows))
+    shown = rows[(number - 1) * ROWS : number * ROWS]
     return visit.page(
         "parts/overview.html" if visit.partial else "overview.html",
         columns=columns,
         kinds=kinds,
-        rows=rows[(number - 1) * ROWS : number * ROWS],
+        rows=shown,
+        behind={row.service: _behind(row, stops.get(row.route, ()), columns) for row in shown},
+        only=only,
         found=len(rows),
         known=len(snapshot.services),
         number=number,
         pages=max(1, -(-len(rows) // ROWS)),
         q=visit.query("q") or "",
-        attention=_attention(rows, columns),
+        attention=attention,
         burning=burning,
     )
 
@@ -45,6 +57,19 @@ def show(visit: Visit) -> Response:
 def _page(text: str | None, found: int) -> int:
     number = int(text) if text and text.isdigit() and len(text) < 6 else 1
     return min(max(number, 1), max(1, -(-found // ROWS)))
+
+
+def _behind(row: Any, stops: Sequence[str], columns: list[str]) -> dict[str, tuple[str, str]]:
+    """Where another version runs one stop earlier and nothing moves: that stop, and its version."""
+    found = {}
+    for before, name in pairwise(stops):
+        cell, earlier = row.environments[name], row.environments[before]
+        if name not in columns or before not in columns or cell.moving or not earlier.version:
+            continue
+        tried = cell.last is not None and cell.last["version"] == earlier.version
+        if earlier.version != cell.version and not tried:
+            found[name] = (before, earlier.version)
+    return found
 
 
 def _attention(rows: list[Any], columns: list[str]) -> dict[str, list[dict[str, Any]]]:

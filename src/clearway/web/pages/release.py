@@ -45,16 +45,16 @@ def show(visit: Visit) -> Response:
         "release.html",
         release=found,
         notes=notes,
-        evidence=[_proof(each) for each in held],
+        evidence=[_proof(each, {a.digest: a.name for a in found.artifacts}) for each in held],
         went=[each for each in went if each.environment in places],
         stops=[stop for stop in stops if stop in able],
     )
 
 
-def _proof(each: artifacts.Evidence) -> dict[str, Any]:
+def _proof(each: artifacts.Evidence, names: dict[str, str]) -> dict[str, Any]:
     predicate = each.statement.get("predicate", {})
     kind = KINDS.get(each.predicate_type, each.predicate_type.removeprefix("https://"))
-    return {"evidence": each, "kind": kind, "says": predicate}
+    return {"evidence": each, "kind": kind, "says": predicate, "about": names.get(each.subject_digest, "")}
 
 
 def plan(visit: Visit) -> Response:

@@ -84,6 +84,7 @@
     source.close();
     flush();
     state.textContent = lines ? `${lines} lines.` : "Nothing was written.";
+    follow.hidden = true; // there is nothing left to follow
     if (root.dataset.status !== "failed") return;
     // Our own words come last; the step that failed is the one before them.
     const own = [...steps].filter(([name]) => name !== "build" && name !== "log");
