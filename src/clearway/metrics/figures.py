@@ -67,7 +67,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
     """Production finish - commit time, of each commit that first reached production by a success."""
     done = {d.id: d for d in _finished(facts, window) if d.outcome == "succeeded" and d.intent != "rollback"}
     spans: dict[str, float] = {}
-    brought: list[dict[str, Any]] = []
+    counted: list[dict[str, Any]] = []
     merged: list[float] = []
     excluded: Counter[str] = Counter()
     excluded["no baseline"] = sum(id in facts.first for id in done)
@@ -81,7 +81,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
             excluded["clock skew"] += 1
             continue
         spans[change.sha] = span
-        brought.append(
+        counted.append(
             {
                 "commit": change.sha,
                 "deployment": deployed.id,
@@ -99,7 +99,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
         "no change reached production" if p50 is None
         else f"{_span(p50)} (median of {_many(len(spans), 'change')})",
         len(spans), tuple(spans), _counted(excluded),
-        {"p50": p50, "p75": p75, "p90": p90, "deployments": used, "changes": brought,
+        {"p50": p50, "p75": p75, "p90": p90, "deployments": used, "changes": counted,
          "merge_to_production": {"p50": percentile(merged, 0.5, settings), "count": len(merged)}},
     )  # fmt: skip
 

@@ -88,8 +88,9 @@
       const row = (cells, tag) => {
         const line = table.insertRow();
         cells.forEach((text, index) => {
-          const cell = document.createElement(index && tag === "td" ? "td" : "th");
-          cell.scope = tag === "th" ? "col" : "row";
+          const heads = tag === "th" || index === 0;
+          const cell = document.createElement(heads ? "th" : "td");
+          if (heads) cell.scope = tag === "th" ? "col" : "row";
           cell.textContent = text;
           line.append(cell);
         });
