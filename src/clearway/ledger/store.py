@@ -246,6 +246,11 @@ def subject_is(subject: str) -> sa.ColumnElement[bool]:
     return entry_table.c.subject == subject
 
 
+def subject_in(subjects: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Entries about any of these subjects."""
+    return entry_table.c.subject.in_(subjects)
+
+
 def actor_is(actor: str) -> sa.ColumnElement[bool]:
     """Entries by one actor."""
     return entry_table.c.actor == actor

@@ -255,3 +255,19 @@ def test_threads_append_without_gaps(tmp_path: Path) -> None:
         assert [row.index for row, _ in rows] == list(range(160))
         assert read_head(uow.connection).root() == root_of([leaf for _, leaf in rows])
     database.dispose()
+
+
+def test_entries_about_many_subjects_come_in_one_answer(database: Database) -> None:
+    """Each subject has its own, oldest first; one that nobody wrote about has none; too many is refused."""
+    with database.begin() as uow:
+        for action, subject in (("x.made", "x:1"), ("x.made", "x:2"), ("x.ended", "x:1"), ("x.made", "x:10")):
+            ledger.append(uow, DANA, action, subject)
+        found = ledger.entries_about(uow, ["x:1", "x:2", "x:3"])
+        assert {each: [entry.action for entry in told] for each, told in found.items()} == {
+            "x:1": ["x.made", "x.ended"],
+            "x:2": ["x.made"],
+            "x:3": [],
+        }
+        assert ledger.entries_about(uow, []) == {}
+        with pytest.raises(Invalid):
+            ledger.entries_about(uow, [f"x:{number}" for number in range(1001)])

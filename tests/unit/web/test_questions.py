@@ -116,6 +116,11 @@ def pages(house: Showcase) -> list[str]:
         f"/incidents/{caused.id}",
         "/figures",
         "/figures/shop/prod/change_fail_rate",
+        "/figures/shop/prod/failed_deployment_recovery_time",
+        "/environments/prod",
+        "/configuration/shop",
+        "/calendar?service=shop",
+        "/people",
         "/audit",
         "/me",
     ]

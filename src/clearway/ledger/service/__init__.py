@@ -4,13 +4,14 @@ from .checkpoints import checkpoint, latest_checkpoint, sign_if_grown, verifier_
 from .export import export, export_in_steps
 from .proofs import consistency_proof, inclusion_proof
 from .verify import verify_in_steps, verify_live
-from .write import append, entries
+from .write import append, entries, entries_about
 
 __all__ = [
     "append",
     "checkpoint",
     "consistency_proof",
     "entries",
+    "entries_about",
     "export",
     "export_in_steps",
     "inclusion_proof",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -107,3 +108,16 @@ def entries(
     rows = store.records(uow.connection, where, limit + 1, newest_first)
     more = encode_cursor(rows[limit - 1].index) if len(rows) > limit else None
     return Page([read_record(row) for row in rows[:limit]], more)
+
+
+def entries_about(uow: UnitOfWork, subjects: Sequence[str]) -> dict[str, list[Entry]]:
+    """The entries about each of at most 1,000 subjects, oldest first: one question for all of them."""
+    if len(subjects) > _MOST:
+        raise Invalid(f"{len(subjects)} subjects at once", expected=f"at most {_MOST}")
+    found: dict[str, list[Entry]] = {each: [] for each in subjects}
+    if subjects:
+        rows = store.records(uow.connection, [store.subject_in(subjects)], _MOST * len(subjects), False)
+        for row in rows:
+            entry = read_record(row)
+            found[entry.subject].append(entry)
+    return found

@@ -112,13 +112,15 @@ def behind(visit: Visit) -> Response:
         figure = report.figures.get(visit.part("figure"))
         if figure is None:
             raise NotFound(f"there is no figure {visit.part('figure')}", expected=", ".join(report.figures))
-        shown = [_deployment(uow, each, figure) for each in _deployments(figure)[:MOST]]
+        names = _deployments(figure)
+        told = ledger.entries_about(uow, [f"deployment:{each}" for each in names[:MOST]])
+        shown = [_deployment(each, figure, told[f"deployment:{each}"]) for each in names[:MOST]]
         values: dict[str, Any] = {
             "deployments": shown,
             "by_id": {each["id"]: each for each in shown},
             "changes": sorted(figure.detail.get("changes", ()), key=lambda each: -each["seconds"])[:MOST],
-            "incidents": [_incident(uow, each) for each in figure.detail.get("incidents", ())[:MOST]],
-            "more": len(_deployments(figure)) - len(shown),
+            "incidents": _incidents(visit, uow, report, figure),
+            "more": len(names) - len(shown),
         }
     return visit.page(
         "figure.html", report=report, figure=figure, name=NAMES[figure.name], left_out=LEFT_OUT, **values
@@ -140,10 +142,9 @@ def _deployments(figure: metrics.Figure) -> list[str]:
     return list(figure.detail.get("deployments", figure.ids))
 
 
-def _deployment(uow: UnitOfWork, name: str, figure: metrics.Figure) -> dict[str, Any]:
+def _deployment(name: str, figure: metrics.Figure, told: list[ledger.Entry]) -> dict[str, Any]:
     """One deployment: what it did, what it counts as here, and the ledger entries that say so."""
-    told = ledger.entries(uow, subject=f"deployment:{name}", action_prefix="deployment.", limit=MOST)
-    kept = [each for each in told.items if each.action in COUNTED]
+    kept = [each for each in told if each.action in COUNTED]
     ended = next((each for each in reversed(kept) if each.action == "deployment.finished"), None)
     parts = [*figure.detail.get("failed", ()), *figure.detail.get("rework", ())]
     return {
@@ -156,9 +157,24 @@ def _deployment(uow: UnitOfWork, name: str, figure: metrics.Figure) -> dict[str,
     }
 
 
-def _incident(uow: UnitOfWork, name: str) -> dict[str, Any]:
-    told = ledger.entries(uow, subject=f"incident:{name}", action_prefix="incident.", limit=MOST)
-    return {
-        "incident": incidents.incident(uow, name),
-        "entries": [(each.index, each.action.removeprefix("incident.")) for each in told.items],
-    }
+def _incidents(
+    visit: Visit, uow: UnitOfWork, report: metrics.Report, figure: metrics.Figure
+) -> list[dict[str, Any]]:
+    """The incidents behind a recovery time, for whoever may read incidents there."""
+    names = set(figure.detail.get("incidents", ()))
+    where = {"service": report.service, "environment": report.environment}
+    if not names or not visit.may(uow, "incident:read", **where):
+        return []
+    since = min(report.window.start, report.window.end - timedelta(days=366))
+    opened = incidents.opened_since(uow, report.service, report.environment, since)
+    found = [each for each in opened if each.id in names][-MOST:]
+    told = ledger.entries_about(uow, [f"incident:{each.id}" for each in found])
+    return [
+        {
+            "incident": each,
+            "entries": [
+                (entry.index, entry.action.removeprefix("incident.")) for entry in told[f"incident:{each.id}"]
+            ],
+        }
+        for each in found
+    ]
