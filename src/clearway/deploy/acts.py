@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,7 +49,7 @@ def act(
         _wait(database, row, decision, look)
     else:
         with database.begin() as uow:
-            keep_statuses(uow, look.instances)
+            keep_statuses(uow, look.read, look.instances)
             commit(uow, row, stage=decision.stage, phase=decision.phase, reason=row.reason)
 
 
@@ -60,6 +60,8 @@ def commit(uow: UnitOfWork, row: Deployment, *, wait_s: float = 0.0, **changes: 
         changes.setdefault("phase_since", now)
     if row.state in ("pending", "held") and "state" not in changes:
         changes["state"] = "rolling-back" if row.going_back else "running"
+    if "measured" not in changes and "surprises" in row.measured:
+        changes["measured"] = {name: it for name, it in row.measured.items() if name != "surprises"}
     wake = now + timedelta(seconds=wait_s)
     saved = store.save(uow, replace(row, wake_at=wake, **changes))
     if saved and "held" in (row.state, saved.state) and row.state != saved.state:
@@ -94,10 +96,10 @@ def _record(uow: UnitOfWork, row: Deployment, action: str, reason: str, data: Ma
     )
 
 
-def keep_statuses(uow: UnitOfWork, instances: object) -> None:
-    """Write the statuses that were just seen."""
-    for each in instances:  # type: ignore[attr-defined]
-        store.update_instance(uow, each.id, status=each.status, pid=each.pid, detail=each.detail[:500])
+def keep_statuses(uow: UnitOfWork, read: Iterable[Instance], seen: Iterable[Instance]) -> list[Instance]:
+    """Write what was just seen, but of what changed since it was read; what was written."""
+    known = {each.id: each for each in read}
+    return [each for each in seen if store.note_seen(uow, known[each.id], each)]
 
 
 def _launch(
@@ -106,10 +108,12 @@ def _launch(
     made = launch_rows(database, row, previous, stage)
     for order, each in made:
         start_instance(database, order, each)
+    started = [replace(each, status="starting") for _, each in made]
     fresh = [_until_healthy(database, order, each) for order, each in made]
     with database.begin() as uow:
-        keep_statuses(uow, fresh)
-        commit(uow, row, reason=decision.reason)
+        keep_statuses(uow, started, fresh)
+        # What was launched has its whole time to become healthy, however long launching took.
+        commit(uow, row, reason=decision.reason, phase_since=uow.now())
 
 
 def launch_rows(
@@ -164,7 +168,7 @@ def _shift(database: Database, row: Deployment, decision: Decision, look: Look) 
     with database.begin() as uow:
         if store.load(uow, row.id).revision != row.revision:
             return
-        keep_statuses(uow, look.instances)
+        keep_statuses(uow, look.read, look.instances)
         store.set_weights(uow, row.order.service, row.order.environment, weights)
     traffic.tell_router(database, row.order.service, row.order.environment)
     with database.begin() as uow:
@@ -224,13 +228,31 @@ def _go_back(database: Database, row: Deployment, reason: str) -> None:
         begin_way_back(uow, row, reason)
 
 
-def begin_way_back(uow: UnitOfWork, row: Deployment, reason: str) -> None:
-    """Turn the loop round, in this transaction."""
+def begin_way_back(uow: UnitOfWork, row: Deployment, reason: str) -> Deployment | None:
+    """Turn the loop round, in this transaction; None when another tick was first."""
     reached = row.traffic_since is not None
-    saved = commit(uow, row, stage=0, phase="start", state="rolling-back", going_back=True, reason=reason)
+    saved = commit(
+        uow,
+        row,
+        stage=0,
+        phase="start",
+        phase_since=uow.now(),  # also where it turns in its first phase: the way back has its own patience
+        state="rolling-back",
+        going_back=True,
+        reason=reason,
+    )
     if saved:
         _record(uow, row, "going-back", reason, {"reached_traffic": reached})
         uow.publish(DeploymentGoingBack(**_ids(row), reason=reason, reached_traffic=reached))
+    return saved
+
+
+def serve_alone(uow: UnitOfWork, row: Deployment) -> None:
+    """All traffic to a rollout that ended, and say so; the router is told by whoever calls."""
+    weights = {row.id: 100}
+    store.set_weights(uow, row.order.service, row.order.environment, weights)
+    _record(uow, row, "traffic-moved", "what ran before is healthy again, and serves", {"weights": weights})
+    uow.publish(TrafficMoved(**_ids(row), weights=weights))
 
 
 def _finish(database: Database, row: Deployment, previous: Deployment | None, decision: Decision) -> None:
@@ -272,7 +294,7 @@ def _keep_warm(uow: UnitOfWork, row: Deployment, until: datetime) -> None:
 def _wait(database: Database, row: Deployment, decision: Decision, look: Look) -> None:
     state: Any = "rolling-back" if row.going_back else "held" if decision.held else "running"
     with database.begin() as uow:
-        keep_statuses(uow, look.instances)
+        keep_statuses(uow, look.read, look.instances)
         # A judge that could not tell is asked again with more data.
         measured = dict(row.measured) | {"judged_at": None} if decision.held else row.measured
         commit(uow, row, wait_s=decision.wait_s, state=state, reason=decision.reason, measured=measured)
@@ -289,7 +311,9 @@ def keep_sample(
     last_at = kept.measured.get("at")
     seconds = at.timestamp() - float(last_at) if last_at else 0.0
     measured = measure.add_look(kept.measured, seen, seconds)
-    measured |= {"revision": row.revision, "at": at.timestamp(), "judged_at": kept.measured.get("judged_at")}
+    kept_on = ("judged_at", "tested", "surprises")
+    measured |= {name: kept.measured[name] for name in kept_on if name in kept.measured}
+    measured |= {"revision": row.revision, "at": at.timestamp()}
     store.set_measured(uow, row.id, row.revision, measured)
     point = measure.chart_point(row.order.canary_metrics, measured)
     store.add_sample(uow, row.id, row.revision, point | {"weights": dict(row.weights), "stage": row.stage})
@@ -311,10 +335,11 @@ def judge(database: Database, row: Deployment, stages: tuple[Stage, ...]) -> Non
             uow.publish(JudgementMade(**_ids(row), judgement=judgement))
 
 
-def postpone(database: Database, row: Deployment, reason: str) -> None:
-    """The world is busy: say so, and look again soon."""
+def postpone(database: Database, row: Deployment, reason: str, surprises: int = 0) -> None:
+    """The world is busy: say so, and look again soon; `surprises`: unexpected faults in a row so far."""
     with database.begin() as uow:
-        commit(uow, row, wait_s=RETRY_S, reason=reason)
+        measured = dict(row.measured) | {"surprises": surprises} if surprises else row.measured
+        commit(uow, row, wait_s=RETRY_S, reason=reason, measured=measured)
 
 
 def fail(database: Database, row: Deployment, reason: str) -> None:

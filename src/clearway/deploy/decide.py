@@ -22,7 +22,7 @@ DRAIN = timedelta(seconds=1)
 POLL_S = 0.25
 SAMPLE_S = 1.0
 HELD_S = 1.0
-PATIENCE = timedelta(seconds=30)  # then an old version that does not become healthy is not waited for
+PATIENCE = timedelta(seconds=30)  # an old version gets at least this long to become healthy
 
 Kind = Literal["wait", "launch", "shift", "judge", "drain", "stop", "go-back", "finish", "enter"]
 
@@ -35,6 +35,8 @@ class Look:
     instances: Sequence[Instance]  # of this deployment and of the one before, with fresh statuses
     permit: str | None = None  # why the next step must wait
     judgement: Mapping[str, Any] | None = None  # when the judge was asked
+    read: Sequence[Instance] = ()  # the same instances as the rows told them, before the look
+    old_timeout: timedelta = timedelta(0)  # what ran before has this long to become healthy
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,10 @@ def _start(row: Deployment, stages: Sequence[Stage], stage: Stage, look: Look) -
         return Decision("launch", row.stage, "start", stage.text, missing=missing)
     if not waiting:
         return _enter(row, stages, row.stage, "shift")
-    if row.going_back and look.now - row.phase_since > PATIENCE:
+    if row.going_back and look.now - row.phase_since > max(PATIENCE, look.old_timeout):
         text = f"what ran before does not become healthy: {waiting[0].detail}"
         return Decision("finish", row.stage, "start", text, outcome="failed")
-    limit = max(PATIENCE, row.order.process.health.timeout)
+    limit = max(PATIENCE, look.old_timeout)
     stuck = [each for each in waiting if side_of(row, each) != "new" and look.now - each.started_at > limit]
     if stuck and not row.going_back:
         text = f"no fresh baseline of {stuck[0].version} becomes healthy: {stuck[0].detail}"

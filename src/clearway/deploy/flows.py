@@ -23,11 +23,12 @@ from .decide import Decision, Look, decide, of_side
 from .measure import read_counters
 from .model import Deployment, Instance, Order, Stage
 from .ports import MetricSource, Permit
-from .retire import keep_running
+from .retire import each_of, keep_running
 from .strategies import back_stages, forward_stages
 
 log = logging.getLogger("clearway.deploy")
 LATE = timedelta(seconds=15)
+SURPRISES = 20  # unexpected faults in a row after which a rollout is given up
 LOOKS, LOOK_AGAIN_S = 3, 0.1  # a busy instance may miss one health check, or two
 
 
@@ -55,8 +56,12 @@ def tick(database: Database, run: workflow.Run, deployment_id: str, revision: in
     except OSError as error:
         acts.postpone(database, row, f"this machine cannot do it now: {error.strerror or error}")
     except Exception as error:
-        log.exception("a tick of %s failed; it will be tried again", row.id)
-        acts.postpone(database, row, f"an unexpected fault, tried again: {error}")
+        log.exception("a tick of %s failed", row.id)
+        count = int(row.measured.get("surprises", 0)) + 1
+        if count >= SURPRISES:
+            acts.fail(database, row, f"an unexpected fault, {count} times in a row: {error}")
+        else:
+            acts.postpone(database, row, f"an unexpected fault, tried again: {error}", surprises=count)
 
 
 def _moves_first(row: Deployment, decision: Decision, look: Look) -> bool:
@@ -82,13 +87,14 @@ def _look(
     with database.read() as uow:
         now, permit = uow.now(), None if row.going_back else _permit(uow, row)
         instances = of_rollout(uow, row)
-    fresh = [_fresh(database, row, previous, each) for each in instances]
+    fresh = each_of(lambda each: _fresh(database, row, previous, each), instances)
     if row.phase == "hold" and row.stage < len(stages) and stages[row.stage].judged and not row.going_back:
         seen = _sample(database, row, fresh)
         with database.begin() as uow:
             row = acts.keep_sample(uow, row, seen)
     judged = row.measured.get("judged_at") == row.stage
-    return row, Look(now, fresh, permit, row.judgement if judged else None)
+    timeout = previous.order.process.health.timeout if previous else timedelta(0)
+    return row, Look(now, fresh, permit, row.judgement if judged else None, instances, timeout)
 
 
 def of_rollout(uow: UnitOfWork, row: Deployment) -> list[Instance]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from clearway import ledger
 from clearway.kernel import SYSTEM, ClearwayError
@@ -13,11 +15,14 @@ from clearway.storage import Database, UnitOfWork
 
 from . import acts, launch, store, traffic
 from .decide import DRAIN
-from .model import Deployment, Instance, Order
+from .model import ACTIVE, Deployment, Instance, Order
 from .ports import Target
 
 log = logging.getLogger("clearway.deploy")
+X = TypeVar("X")
+Y = TypeVar("Y")
 SLOWEST = timedelta(seconds=60)  # between two starts of what dies again and again
+AT_ONCE = 16  # instances that are looked at, or ended, at the same time
 
 
 def keep_running(database: Database) -> None:
@@ -30,18 +35,64 @@ def keep_running(database: Database) -> None:
         kept = _kept(uow)
     orders = found | previous
     changed = _note(database, rows, found, orders)
+    leaving = []
     for each in changed.values():
         owner = found[each.deployment_id]
         try:
             if each.wanted == "draining":
-                _end(database, owner, _order(owner, orders, each), each)
+                leaving.append(each)
             elif (each.stop_after and each.stop_after <= now) or _stray(each, owner, kept):
                 _drain(database, each)
             elif each.status == "dead" and (not owner.active or each.side == "baseline"):
                 _restart(database, _order(owner, orders, each), each, now)
         except (ClearwayError, OSError) as error:
             log.warning("instance %s: %s", each.id, error)
-    traffic.tell_router(database)
+    _serve_again(database, changed.values())
+
+    def end(instance: Instance) -> None:
+        try:
+            _end(database, _order(found[instance.deployment_id], orders, instance), instance)
+        except (ClearwayError, OSError) as error:
+            log.warning("instance %s: %s", instance.id, error)
+
+    try:
+        traffic.tell_router(database)
+    finally:
+        each_of(end, leaving)
+
+
+def each_of(function: Callable[[X], Y], them: Iterable[X]) -> list[Y]:
+    """The function of each, some at the same time, so that one that is slow does not delay all others."""
+    every = list(them)
+    if len(every) < 2:
+        return [function(one) for one in every]
+    with ThreadPoolExecutor(min(AT_ONCE, len(every))) as pool:
+        return list(pool.map(function, every))
+
+
+def _serve_again(database: Database, instances: Iterable[Instance]) -> None:
+    """What is current and healthy serves where no rollout moves: a failed way back may have left 503."""
+    good: dict[str, bool] = {}
+    for each in instances:
+        if each.wanted == "running" and each.side == "main":
+            good[each.deployment_id] = good.get(each.deployment_id, True) and each.status == "healthy"
+    with database.read() as uow:
+        told = {(row.service, row.environment): row.weights for row in store.load_listeners(uow)}
+        lost = [
+            row
+            for row in store.all_current(uow)
+            if good.get(row.deployment_id)
+            and told.get((row.service, row.environment)) not in (None, {row.deployment_id: 100})
+        ]
+    for row in lost:
+        with database.begin() as uow:
+            # The listener's row first: a rollout that begins now sets its weights after us, or stops us.
+            store.listener(uow, row.service, row.environment, lock=True)
+            place = {"service": row.service, "environment": row.environment}
+            if store.find(uow, **place, states=ACTIVE, limit=1):
+                continue
+            if store.current(uow, row.service, row.environment) == row.deployment_id:
+                acts.serve_alone(uow, store.load(uow, row.deployment_id))
 
 
 def _kept(uow: UnitOfWork) -> set[str]:
@@ -67,16 +118,17 @@ def _note(
     found: Mapping[str, Deployment],
     orders: Mapping[str, Deployment],
 ) -> dict[str, Instance]:
-    fresh = {
-        each.id: launch.look_at(database, _order(found[each.deployment_id], orders, each), each)
-        for each in rows
-    }
+    seen = each_of(
+        lambda each: launch.look_at(database, _order(found[each.deployment_id], orders, each), each), rows
+    )
+    fresh = {each.id: each for each in seen}
     different = [fresh[each.id] for each in rows if fresh[each.id] != each]
     if different:
         with database.begin() as uow:
-            acts.keep_statuses(uow, different)
-            for each in different:
-                if each.status == "dead" and not found[each.deployment_id].active:
+            # What is being ended on purpose meanwhile was not written, and did not die.
+            for each in acts.keep_statuses(uow, rows, different):
+                ended = each.status == "dead" and each.wanted == "running"
+                if ended and not found[each.deployment_id].active:
                     _tell(uow, each)
     return fresh
 
@@ -112,11 +164,13 @@ def _drain(database: Database, instance: Instance) -> None:
         store.retire(uow, instance, uow.now() + DRAIN)
 
 
-def _end(database: Database, owner: Deployment, order: Order, instance: Instance) -> None:
-    # A rollout that still moves ends its own instances; those without a time are its business.
-    if instance.stop_after is None and owner.active:
-        return
+def _end(database: Database, order: Order, instance: Instance) -> None:
     with database.read() as uow:
+        if instance.stop_after is None:
+            # A rollout that still moves ends its own instances, and those of what ran before it.
+            place = {"service": instance.service, "environment": instance.environment}
+            if store.find(uow, **place, states=ACTIVE, limit=1):
+                return
         if instance.stop_after and instance.stop_after > uow.now():
             return
     database.tool(Target).stop(instance.id, launch.grace(order))

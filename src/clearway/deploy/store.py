@@ -234,6 +234,18 @@ def update_instance(uow: UnitOfWork, instance_id: str, **values: Any) -> None:
     uow.connection.execute(sa.update(instances).where(instances.c.id == instance_id).values(**values))
 
 
+def note_seen(uow: UnitOfWork, read: Instance, seen: Instance) -> bool:
+    """Write what a look saw, unless the instance was changed meanwhile; whether it was written."""
+    same = (
+        instances.c.id == read.id,
+        instances.c.deployment_id == read.deployment_id,
+        instances.c.wanted == read.wanted,
+        instances.c.status == read.status,
+    )
+    values = {"status": seen.status, "pid": seen.pid, "detail": seen.detail[:500]}
+    return uow.connection.execute(sa.update(instances).where(*same).values(**values)).rowcount == 1
+
+
 def retire(uow: UnitOfWork, instance: Instance, stop_after: datetime) -> None:
     """Have it leave the router and end then, unless it changed: a rollback may have adopted it."""
     same = (
@@ -265,9 +277,11 @@ def ports(uow: UnitOfWork) -> dict[tuple[str, str], int]:
     }
 
 
-def listener(uow: UnitOfWork, service: str, environment: str) -> sa.Row[Any] | None:
-    """The listener of one place."""
+def listener(uow: UnitOfWork, service: str, environment: str, *, lock: bool = False) -> sa.Row[Any] | None:
+    """The listener of one place; with `lock`, nobody else writes it in this transaction."""
     query = sa.select(listeners).where(listeners.c.service == service, listeners.c.environment == environment)
+    if lock:
+        query = query.with_for_update()
     return uow.connection.execute(query).first()
 
 

@@ -139,6 +139,17 @@ def test_a_wheel_that_writes_outside_its_folder_is_refused_by_name(tmp_path: Pat
     assert not list(tmp_path.rglob("escaped.txt"))
 
 
+def test_a_bundle_with_a_broken_wheel_is_never_installable(tmp_path: Path) -> None:
+    """Permanent, with its reason, so that nobody tries it for ever."""
+    (tmp_path / "app-1.0.0-py3-none-any.whl").write_bytes(b"no zip at all")
+    with tarfile.open(tmp_path / "bundle.tar", "w") as archive:
+        archive.add(tmp_path / "app-1.0.0-py3-none-any.whl", "app-1.0.0-py3-none-any.whl")
+    target = local(tmp_path)
+    with pytest.raises(Permanent, match=r"app-1\.0\.0-py3-none-any\.whl cannot be installed"):
+        target.install("sha256:" + "0" * 64, tmp_path / "bundle.tar")
+    assert list(target.installs.iterdir()) == []
+
+
 def test_a_full_disk_while_installing_is_told_and_leaves_nothing(
     tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

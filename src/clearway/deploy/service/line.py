@@ -30,10 +30,17 @@ def resume(uow: UnitOfWork, actor: Actor, reason: str, environment: str | None =
 def _mark(
     uow: UnitOfWork, actor: Actor, text: str, action: str, environment: str | None, reason: str = ""
 ) -> list[Deployment]:
-    found = store.find(uow, environment=environment, states=ACTIVE, limit=1000)
-    marked = [each for each in found if bool(each.halted) != bool(text)]
-    for each in marked:
-        acts.commit(uow, replace(each, halted=text))
+    marked = []
+    for moving in sorted(
+        each.id for each in store.find(uow, environment=environment, states=ACTIVE, limit=1000)
+    ):
+        # Read again under its lock: a tick that commits between would undo what is recorded here.
+        each = store.load(uow, moving, lock=True)
+        if not each.active or bool(each.halted) == bool(text):
+            continue
+        if acts.commit(uow, replace(each, halted=text)) is None:
+            raise _overtaken(moving)
+        marked.append(each)
         ledger.append(
             uow,
             actor,
@@ -45,13 +52,20 @@ def _mark(
     return marked
 
 
+def _overtaken(deployment_id: str) -> Conflict:
+    return Conflict(
+        f"deployment {deployment_id} took a step at this moment; nothing was changed", todo="Try again."
+    )
+
+
 def abort(uow: UnitOfWork, actor: Actor, deployment_id: str, reason: str) -> Deployment:
     """Turn a moving rollout back. Raises Conflict when it moves no more."""
-    row = store.load(uow, deployment_id)
+    row = store.load(uow, deployment_id, lock=True)
     access.require(uow, actor, "deployment:rollback", environment=row.order.environment)
     if not row.active or row.going_back:
         raise Conflict(f"deployment {deployment_id} is {row.state}; there is nothing to turn back")
-    acts.begin_way_back(uow, row, f"turned back by {actor.name}: {reason}")
+    if acts.begin_way_back(uow, row, f"turned back by {actor.name}: {reason}") is None:
+        raise _overtaken(deployment_id)
     return store.load(uow, deployment_id)
 
 

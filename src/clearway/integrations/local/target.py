@@ -55,6 +55,12 @@ class LocalTarget:
                     "the disk that holds installed services is full", todo="Free some space."
                 ) from error
             raise Permanent(f"the bundle cannot be installed: {error}") from error
+        except (Permanent, Retry):
+            raise
+        except Exception as error:
+            # Whatever readers raise of broken bytes (a bad zip, header or name): they stay broken.
+            text = f"{type(error).__name__}: {error}"
+            raise Permanent(f"the bundle cannot be installed: {text}") from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
