@@ -20,7 +20,7 @@ from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT
 from clearway.build import Sandbox
 from clearway.integrations.bubblewrap import Bubblewrap, Plain
 from clearway.integrations.python_packages import PythonPackages
-from clearway.storage import Bus
+from clearway.storage import Blobs, Bus
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("sandbox")]
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
@@ -63,9 +63,9 @@ def test_the_shop_is_built_twice_with_the_same_bytes_and_evidence(
         evidence = {
             each.predicate_type: each.predicate for each in artifacts.verify_stored(uow, bundle.digest)
         }
-        stored = artifacts.path_of(uow, bundle.digest)
+        stored = artifacts.path_of(uow.tool(Blobs), bundle.digest)
         text, pem = artifacts.export_evidence(uow, wheel.digest), artifacts.public_key_pem(uow)
-        verified = artifacts.verify_file(artifacts.path_of(uow, wheel.digest), text, pem.encode())
+        verified = artifacts.verify_file(artifacts.path_of(uow.tool(Blobs), wheel.digest), text, pem.encode())
     assert set(evidence) == {PROVENANCE, SBOM, TEST_RESULT, REPRODUCED}
     assert evidence[PROVENANCE]["runDetails"]["builder"]["id"] == sandbox.builder_id
     assert evidence[REPRODUCED]["identical"] is True

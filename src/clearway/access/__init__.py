@@ -16,6 +16,7 @@ from .model import (
     Verdict,
 )
 from .service import (
+    Touches,
     all_tokens,
     apply,
     authenticate,
@@ -53,6 +54,7 @@ __all__ = [
     "SignIn",
     "Token",
     "TokenActor",
+    "Touches",
     "User",
     "UserDocument",
     "Verdict",

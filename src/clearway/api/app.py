@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from clearway import access
 from clearway.kernel import ClearwayError
 from clearway.storage import Database
 
 from . import problems
 from .described import describe
-from .guard import Touches
 from .middleware import MAX_BODY, Figures, Surroundings
 from .routes import (
     artifacts,
@@ -78,7 +78,7 @@ def create_app(database: Database, settings: Settings, *, max_body: int = MAX_BO
     app.state.settings = settings
     app.state.figures = figures
     app.state.tail = Tail(database)
-    app.state.touches = Touches()
+    app.state.touches = access.Touches()
     for module in ROUTERS:
         app.include_router(module.router)
     app.add_exception_handler(ClearwayError, problems.on_error)

@@ -8,21 +8,16 @@ Rules:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from clearway import access, catalog
-from clearway.kernel import Actor, ClearwayError, Unauthenticated
+from clearway.kernel import Actor, Unauthenticated
 from clearway.storage import Database, UnitOfWork
 
 from .ask import Ask
@@ -30,7 +25,6 @@ from .ask import Ask
 PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json"})
 MARK = "x-clearway-permission"
 TOLD = "x-clearway-answers"  # taken out of the document again
-_TOUCH_EVERY = timedelta(minutes=1)
 
 
 def needs(
@@ -107,7 +101,9 @@ def admit(request: Request, action: str) -> Ask:
         principal = access.authenticate(uow, bearer)
         request.state.actor = principal.actor.name  # also in the log line of a refusal
         require_somewhere(uow, principal.actor, action)
-    request.app.state.touches.seen(database, bearer, principal.token_id or "")
+    request.app.state.touches.seen(
+        database, principal.token_id or "", lambda uow: access.authenticate(uow, bearer)
+    )
     return Ask(database, principal, bearer, request)
 
 
@@ -120,33 +116,3 @@ def require_somewhere(uow: UnitOfWork, actor: Actor, action: str) -> None:
         if access.may(uow, actor, action, environment=environment.name).allowed:
             return
     access.require(uow, actor, action, owner=owner)
-
-
-class Touches:
-    """Notes that a token is in use, at most once a minute for each, so that reads stay reads.
-
-    Beside the request: a read must not wait for the database's writers.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._at: dict[str, datetime] = {}
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="clearway-touch")
-
-    def seen(self, database: Database, bearer: str, token: str) -> None:
-        """The token was shown just now."""
-        now = database.clock()
-        with self._lock:
-            last = self._at.get(token)
-            if last is not None and now - last < _TOUCH_EVERY:
-                return
-            if len(self._at) > 10_000:
-                self._at.clear()
-            self._at[token] = now
-        self._writer.submit(self._note, database, bearer)
-
-    @staticmethod
-    def _note(database: Database, bearer: str) -> None:
-        # It is a hint for the access review: a database that is busy or away is not worth an error.
-        with suppress(ClearwayError, sa.exc.SQLAlchemyError), database.begin() as uow:
-            access.authenticate(uow, bearer)

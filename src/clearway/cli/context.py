@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 FOLD_AT = 12
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 _URL = Annotated[str | None, typer.Option("--url", help="The server's address.", metavar="URL")]
-_TOKEN = Annotated[str | None, typer.Option("--token", help="An API token.", metavar="TOKEN")]
+_TOKEN = Annotated[
+    str | None,
+    typer.Option(
+        "--token", help="An API token; others can see it here: CLEARWAY_TOKEN is safer.", metavar="TOKEN"
+    ),
+]
 _HOME = Annotated[Path | None, typer.Option("--home", help="Clearway's folder. [~/.clearway]", metavar="DIR")]
 
 
@@ -122,8 +127,11 @@ class Context:
     def working(self, text: str) -> Iterator[Callable[[str], None]]:
         """Progress on something long: a spinner on a terminal, one line for each change elsewhere."""
         if self.progress.is_terminal:
-            with self.progress.status(text) as status:
-                yield status.update
+            from rich.markup import escape
+
+            with self.progress.status(escape(text)) as status:
+                # A server's words are no markup: `[/etc/app.conf]` would be read as a closing tag.
+                yield lambda news: status.update(escape(news))
             return
         last = [""]
 

@@ -46,7 +46,7 @@ def find(url: str | None, token: str | None, home: Path | None) -> Profile:
         raise CliError(
             "no token is known",
             NOT_PERMITTED,
-            expected=f"--token, CLEARWAY_TOKEN, or a profile in {folder}",
+            expected=f"CLEARWAY_TOKEN, a profile in {folder}, or --token (others here can see it)",
             todo="Sign in with `clearway login URL`.",
         )
     return Profile(str(address).rstrip("/"), secret)

@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from clearway import access
 from clearway.kernel import ClearwayError, NotFound, Unauthenticated, new_id
 from clearway.storage import Database
 
 from . import words
 from .assets import read_assets, serve
-from .guard import SIGNED_IN, Touches, action, page, recognise, stream
+from .guard import SIGNED_IN, action, page, recognise, stream
 from .pages import (
     approvals,
     audit,
@@ -119,7 +120,7 @@ def create_app(database: Database, settings: Settings) -> Starlette:
     app.state.database = database
     app.state.settings = settings
     app.state.assets = read_assets()
-    app.state.touches = Touches()
+    app.state.touches = access.Touches()
     app.state.snapshot = Snapshot(database)
     app.state.pages = _templates(app)
     return app

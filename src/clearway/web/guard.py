@@ -10,9 +10,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -33,7 +31,6 @@ FORM_COOKIE = "clearway_form"
 SIGNED_IN = "signed-in"  # needs somebody, but no permission: signing out, one's own settings
 PUBLIC = frozenset({"/sign-in", "/static/{mark}/{name:path}"})
 MAX_FORM = 64 << 10
-_TOUCH_EVERY = timedelta(minutes=1)
 
 Handler = Callable[[Visit], Response]
 Stream = Callable[[Visit], Awaitable[Response]]
@@ -124,7 +121,7 @@ def _enter(request: Request, needs: str) -> Visit:
         visit = request.state.visit = _visit(request, uow, principal, csrf)
         if needs != SIGNED_IN:
             allowed_somewhere(uow, principal.actor, needs)
-    request.app.state.touches.seen(database, secret)
+    request.app.state.touches.seen(database, sha256(secret.encode()), lambda uow: who(uow, secret))
     return visit
 
 
@@ -150,24 +147,3 @@ def who(uow: UnitOfWork, secret: str) -> tuple[Principal, str]:
         return access.authenticate(uow, secret), sha256(f"form:{secret}".encode())
     session = access.session(uow, secret)
     return session.principal, session.csrf
-
-
-class Touches:
-    """Notes that a session is in use, at most once a minute for each, so that reads stay reads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._at: dict[str, datetime] = {}
-
-    def seen(self, database: Database, secret: str) -> None:
-        """The session was used just now."""
-        key, now = sha256(secret.encode()), database.clock()
-        with self._lock:
-            last = self._at.get(key)
-            if last is not None and now - last < _TOUCH_EVERY:
-                return
-            if len(self._at) > 10_000:
-                self._at.clear()
-            self._at[key] = now
-        with database.begin() as uow:
-            who(uow, secret)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from answers import Held
@@ -12,6 +14,8 @@ from servers import Settings
 
 from clearway import access, build
 from clearway.api import create_app
+from clearway.api.ask import Ask
+from clearway.api.routes.builds import follow
 from clearway.build import Workshop
 
 
@@ -184,6 +188,32 @@ def test_a_log_is_text_or_a_stream_that_ends_with_the_build(
     assert 'event: end\ndata: {"status": "cancelled"' in stream
     missing = dana.get("/v1/builds/bld_none/log", headers={"Accept": "text/event-stream"})
     assert missing.status_code == 404
+
+
+def test_a_log_is_not_read_on_with_a_revoked_token(house: House) -> None:
+    """A build can run for hours: each look asks again whether the token still counts."""
+    with house.database.begin() as uow:
+        root = access.TokenActor("root", actions=access.ACTIONS)
+        token = access.create_token(uow, root, "dana")
+        principal = access.authenticate(uow, token.secret)
+        asked = build.request(uow, principal.actor, "shop", "main")
+    path = house.database.tool(Workshop).log_path(asked.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("source | one\n")
+
+    async def read() -> list[str]:
+        request: Any = None
+        lines = follow(Ask(house.database, principal, token.secret, request), asked.id, 0)
+        seen = [await anext(lines)]
+        with house.database.begin() as uow:
+            access.revoke_token(uow, root, token.token.id)
+        path.write_text("source | one\nsource | two\n")
+        return seen + [line async for line in lines]
+
+    text = "".join(asyncio.run(read()))
+    assert "one" in text
+    assert "two" not in text
+    assert "event: end" not in text
 
 
 def test_incidents_are_declared_worked_on_and_closed(house: House, client: Callable[..., Held]) -> None:

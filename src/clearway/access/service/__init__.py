@@ -4,8 +4,10 @@ from .people import apply, bindings, bootstrap, groups_of, plan_apply, set_passw
 from .permit import may, require, who_may
 from .sessions import check_csrf, session, sign_in, sign_out
 from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
+from .touches import Touches
 
 __all__ = [
+    "Touches",
     "all_tokens",
     "apply",
     "authenticate",

@@ -11,12 +11,13 @@ from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from clearway import build
+from clearway import access, build
 from clearway.api.ask import Answer, Ask, Asked
 from clearway.api.bodies import BuildBody, ReasonBody
 from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.shown import shown
+from clearway.kernel import ClearwayError
 from clearway.storage import UnitOfWork
 
 router = APIRouter(prefix="/v1/builds", route_class=Guarded, tags=["builds"])
@@ -82,7 +83,7 @@ def log(
             build.get(uow, build_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(
-            _follow(ask, build_id, offset), media_type="text/event-stream", headers=headers
+            follow(ask, build_id, offset), media_type="text/event-stream", headers=headers
         )
     parts = list(_parts(ask, build_id, offset))
     last = parts[-1]
@@ -104,9 +105,13 @@ def _parts(ask: Ask, build_id: str, offset: int) -> Iterator[build.LogPart]:
         offset = part.offset
 
 
-async def _follow(ask: Ask, build_id: str, offset: int) -> AsyncIterator[str]:
+async def follow(ask: Ask, build_id: str, offset: int) -> AsyncIterator[str]:
+    """The log as server-sent events, as long as who reads it may."""
+
     def look(start: int) -> build.LogPart:
         with ask.database.read() as uow:
+            actor = access.authenticate(uow, ask.bearer).actor
+            access.require(uow, actor, "build:read")
             return build.log(uow, build_id, start)
 
     def ending() -> str:
@@ -116,7 +121,10 @@ async def _follow(ask: Ask, build_id: str, offset: int) -> AsyncIterator[str]:
 
     quiet = 0
     while True:
-        part = await run_in_threadpool(look, offset)
+        try:
+            part = await run_in_threadpool(look, offset)
+        except ClearwayError:
+            return  # the token was revoked meanwhile, or the database is away: the client comes again
         offset = part.offset
         if part.text:
             lines = "".join(f"data: {line}\n" for line in part.text.splitlines())

@@ -123,9 +123,11 @@ def list_(
     return Page([artifact for _, artifact in rows[:limit]], more)
 
 
-def path_of(uow: UnitOfWork, digest: str) -> Path:
-    """A local file with the bytes, hashed again just now. Raises NotFound, or Damaged."""
-    blobs = uow.tool(Blobs)
+def path_of(blobs: Blobs, digest: str) -> Path:
+    """A local file with the bytes, hashed again just now. Raises NotFound, or Damaged.
+
+    Outside every transaction: hashing a large file takes long, and a read keeps SQLite's writers waiting.
+    """
     if not blobs.verify(digest):
         raise Damaged(
             f"the stored bytes of {digest} were changed on disk",
@@ -137,4 +139,4 @@ def path_of(uow: UnitOfWork, digest: str) -> Path:
 
 def open_(uow: UnitOfWork, digest: str) -> BinaryIO:
     """The bytes, hashed again just now. Raises NotFound, or Damaged."""
-    return path_of(uow, digest).open("rb")
+    return path_of(uow.tool(Blobs), digest).open("rb")

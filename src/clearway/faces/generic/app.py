@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from clearway import access, artifacts
 from clearway.kernel import ClearwayError, Invalid, Unauthenticated, is_digest
-from clearway.storage import Database
+from clearway.storage import Blobs, Database
 
 
 def create_app(database: Database) -> Starlette:
@@ -66,7 +66,8 @@ def _find(request: Request) -> tuple[artifacts.Artifact, Path]:
         access.require(uow, actor, "artifact:read")
         if not is_digest(digest):
             raise Invalid("this is no digest", expected="sha256: and 64 hexadecimal digits")
-        return artifacts.get(uow, digest), artifacts.path_of(uow, digest)
+        found = artifacts.get(uow, digest)
+    return found, artifacts.path_of(database.tool(Blobs), digest)
 
 
 async def refuse(_request: Request, error: Exception) -> Response:

@@ -10,8 +10,9 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from clearway import build
+from clearway import access, build
 from clearway.kernel import ClearwayError
+from clearway.web.guard import COOKIE, who
 from clearway.web.visit import Visit
 
 LOOK_EVERY_S = 0.3
@@ -73,6 +74,9 @@ async def follow(visit: Visit) -> Response:
 
 def _read(visit: Visit, offset: int) -> build.LogPart:
     with visit.database.read() as uow:
+        # A log can run for hours: whose session ended meanwhile reads no further.
+        principal, _ = who(uow, visit.request.cookies.get(COOKIE, ""))
+        access.require(uow, principal.actor, "build:read")
         return build.log(uow, visit.part("id"), offset, PIECE)
 
 
