@@ -3,7 +3,19 @@
 from .documents import KINDS, ConfigDocument
 from .model import ConfigSchema, Entry, Problem, Resolved, Value, mask
 from .ports import Cipher, FakeCipher
-from .service import apply, entries, history, masks, plan_apply, resolve, reveal, set_secret, set_value, unset
+from .service import (
+    apply,
+    entries,
+    history,
+    masks,
+    plan_apply,
+    resolve,
+    reveal,
+    set_secret,
+    set_value,
+    unreadable,
+    unset,
+)
 
 __all__ = [
     "KINDS",
@@ -25,5 +37,6 @@ __all__ = [
     "reveal",
     "set_secret",
     "set_value",
+    "unreadable",
     "unset",
 ]

@@ -66,6 +66,20 @@ def reveal(uow: UnitOfWork, resolved: Resolved) -> dict[str, str]:
     return found
 
 
+def unreadable(uow: UnitOfWork, resolved: Resolved) -> tuple[Problem, ...]:
+    """The secrets of an earlier resolution that cannot be revealed any more, in exactly those versions."""
+    found = []
+    for key, value in resolved.values.items():
+        if value.secret_version is None:
+            continue
+        try:
+            _open(uow, resolved.service, resolved.environment, key, value)
+        except Permanent:
+            message = f"is a secret whose version {value.secret_version} (from {value.origin}) cannot be read"
+            found.append(Problem(key, message))
+    return tuple(found)
+
+
 def masks(uow: UnitOfWork, service: str, environment: str) -> tuple[str, ...]:
     """What every secret of the service in the environment says, to hide it in output with `mask`."""
     return tuple(

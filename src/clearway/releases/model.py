@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -236,16 +236,3 @@ class Permission:
 
 def _text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def rolled_back(history: Sequence[Head]) -> frozenset[str]:
-    """Digests of releases that were taken back and have not done well since; history newest first."""
-    bad: set[str] = set()
-    good: set[str] = set()
-    for each in history:
-        if each.state == "succeeded":
-            if each.release_digest not in bad:
-                good.add(each.release_digest)
-            if each.kind == "rollback" and each.replaces_digest and each.replaces_digest not in good:
-                bad.add(each.replaces_digest)
-    return frozenset(bad)

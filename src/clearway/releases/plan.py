@@ -84,6 +84,7 @@ class PlanContent:
     approvals_needed: int
     approver_groups: tuple[str, ...]
     override_freeze: bool
+    port_base: int | None  # the router's port that is wished for when the place has none yet
 
     def to_json(self) -> dict[str, Any]:
         """The content as JSON values."""
@@ -150,14 +151,20 @@ class Plan:
         }
 
 
-def way_back(new: Release, current: Release | None) -> RollbackInfo:
-    """Whether what runs now could run again after the new release has written data."""
+def way_back(new: Release, current: Release | None, obstacles: Sequence[str] = ()) -> RollbackInfo:
+    """Whether what runs now could run again, as it runs now, after the new release has written data.
+
+    `obstacles`: what is known to be gone of what it runs with.
+    """
     if current is None:
         return RollbackInfo(False, None, "nothing ran here before")
-    if new.writes in current.reads:
-        return RollbackInfo(True, current.version, f"{current.version} reads data version {new.writes}")
-    why = f"{new.version} writes data version {new.writes}, which {current.version} cannot read"
-    return RollbackInfo(False, current.version, why)
+    if new.writes not in current.reads:
+        why = f"{new.version} writes data version {new.writes}, which {current.version} cannot read"
+        return RollbackInfo(False, current.version, why)
+    if obstacles:
+        return RollbackInfo(False, current.version, "; ".join(obstacles))
+    why = f"{current.version} reads data version {new.writes}, and comes back with its configuration of now"
+    return RollbackInfo(True, current.version, why)
 
 
 def config_lines(

@@ -13,7 +13,7 @@ from clearway.catalog import load_definition
 from clearway.config import Value
 from clearway.policy import Decision, Verdict
 from clearway.releases import ArtifactRef, Author, Plan, PlanContent, Release, RollbackInfo, plan_diff
-from clearway.releases.model import Head, manifest_of, rolled_back
+from clearway.releases.model import manifest_of
 from clearway.releases.plan import ConfigLine, Step, config_lines, way_back
 
 CONTENT = PlanContent(
@@ -42,6 +42,7 @@ CONTENT = PlanContent(
     approvals_needed=1,
     approver_groups=(),
     override_freeze=False,
+    port_base=None,
 )
 OTHER: dict[str, Any] = {
     "kind": "rollback",
@@ -53,6 +54,7 @@ OTHER: dict[str, Any] = {
     "commits": 4,
     "approvals_needed": 2,
     "override_freeze": True,
+    "port_base": 8000,
 }
 
 
@@ -121,6 +123,9 @@ def test_the_way_back_is_known_before_going_forward() -> None:
     assert not refused.possible
     assert "writes data version 2, which 1 cannot read" in refused.why
     assert way_back(old, None).to_version is None
+    gone = way_back(release("2", [1, 2], 1), old, ["configuration KEY is a secret that cannot be read"])
+    assert not gone.possible
+    assert "KEY" in gone.why
 
 
 def test_prereleases_say_so() -> None:
@@ -158,14 +163,3 @@ def test_a_release_is_its_content(part: str) -> None:
 def test_a_release_names_its_origin_and_rules(name: str) -> None:
     """Commit, version, policy and notes are in the digest too."""
     assert manifest_of(**{**MANIFEST, name: "other"}) != manifest_of(**MANIFEST)
-
-
-def head(digest: str, kind: str = "rollout", replaces: str | None = None) -> Head:
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    return Head("p", "r", digest, "s", digest, "e", "succeeded", "", kind, None, at, at, at, replaces)
-
-
-def test_what_was_taken_back_is_not_good_any_more() -> None:
-    """A release that somebody rolled back from is bad until it does well again. History is newest first."""
-    assert rolled_back([head("1", "rollback", "2"), head("2"), head("1")]) == {"2"}
-    assert rolled_back([head("2"), head("1", "rollback", "2"), head("2"), head("1")]) == frozenset()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from clearway import catalog, changes, config, deploy, policy, source
 from clearway.catalog import Environment, ServiceDefinition
@@ -16,8 +15,9 @@ from clearway.kernel import Conflict, Invalid, NotFound, canonical, digest_of
 from clearway.releases import rollouts, store
 from clearway.releases.calendar import Answer, Calendar, ask
 from clearway.releases.facts import Ran, gather, ran_there
-from clearway.releases.model import Author, Head, Kind, Release
+from clearway.releases.model import Author, Head, Kind, Promotion, Release
 from clearway.releases.plan import Plan, PlanContent, RollbackInfo, config_lines, way_back
+from clearway.releases.service.backing import obstacles, order_of, restored
 from clearway.storage import UnitOfWork
 
 HISTORY = 100
@@ -78,16 +78,20 @@ def prepare(
     """The plan with its order, from one reading of everything."""
     place = catalog.environment(uow, environment)
     runs = running_release(uow, release.service, environment)
-    resolved = config.resolve(uow, release.service, environment, definition_of(release).config)
+    schema = definition_of(release).config
     changed = NOTHING  # a way back brings nobody's change, and must not wait for a repository
     if kind == "rollout":
+        resolved = config.resolve(uow, release.service, environment, schema)
+        problems = tuple(f"configuration {each.key} {each.message}" for each in resolved.problems)
         changed = change_set(uow, release.service, runs.commit if runs else None, release.commit)
+    else:
+        resolved, problems = restored(uow, release, environment, schema)
     order = rollouts.order(release, place, resolved, kind, _port_base(uow, release.service, environment))
     content = _content(uow, release, place, runs, resolved, changed, order, override_freeze)
     window = calendar_answer(uow, release.service, place)
     plan = Plan(
         content,
-        tuple(f"configuration {each.key} {each.message}" for each in resolved.problems),
+        problems,
         window=window,
         expected_s=_expected(uow, release.service, environment),
         breaking=changed.breaking,
@@ -138,7 +142,9 @@ def _content(
     override_freeze: bool,
 ) -> PlanContent:
     kind: Kind = order.kind
-    lines, removed = config_lines(resolved.values, _running_lines(uow, release.service, place.name))
+    done = _carried_out(uow, release.service, place.name)
+    before = done.plan["content"]["configuration"] if done else ()
+    lines, removed = config_lines(resolved.values, before)
     rule = place.approvals if kind == "rollout" else None
     return PlanContent(
         kind=kind,
@@ -159,14 +165,22 @@ def _content(
         environment_digest=environment_digest(place),
         policy_digest=policy_digest(place),
         migrations=tuple(each["name"] for each in release.definition.get("migrations", [])),
-        rollback=way_back(release, runs) if kind == "rollout" else _back_is_back(release),
+        rollback=_way_back(uow, release, runs, done) if kind == "rollout" else _back_is_back(release),
         affected=dependants(uow, release.service),
         authors=changed.authors,
         commits=changed.commits,
         approvals_needed=rule.count if rule else 0,
         approver_groups=tuple(sorted(rule.groups)) if rule else (),
         override_freeze=override_freeze,
+        port_base=order.port_base,
     )
+
+
+def _way_back(
+    uow: UnitOfWork, release: Release, runs: Release | None, done: Promotion | None
+) -> RollbackInfo:
+    order = order_of(uow, done.deployment_id) if done else None
+    return way_back(release, runs, obstacles(uow, runs, order) if runs and order else ())
 
 
 def _back_is_back(release: Release) -> RollbackInfo:
@@ -310,13 +324,10 @@ def _strategy_kind(text: str) -> str:
     return str(json.loads(text)["kind"])
 
 
-def _running_lines(uow: UnitOfWork, service: str, environment: str) -> Sequence[Mapping[str, Any]]:
-    """The configuration of the plan that was carried out last."""
+def _carried_out(uow: UnitOfWork, service: str, environment: str) -> Promotion | None:
+    """The promotion behind what runs."""
     place = store.place(uow, service, environment)
-    if place is None or place.promotion_id is None:
-        return ()
-    done = store.promotion(uow, place.promotion_id)
-    return done.plan["content"]["configuration"] if done else ()
+    return store.promotion(uow, place.promotion_id) if place and place.promotion_id else None
 
 
 def _expected(uow: UnitOfWork, service: str, environment: str) -> float | None:

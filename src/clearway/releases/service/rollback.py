@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from clearway import access
 from clearway.kernel import Actor, Conflict, Invalid
 from clearway.releases import rollouts, store
-from clearway.releases.model import OPEN, Head, Promotion, Release, rolled_back
+from clearway.releases.back import in_words, unread, written_since
+from clearway.releases.model import OPEN, Head, Promotion, Release
+from clearway.releases.service.backing import history_of, landing
 from clearway.releases.service.planning import make_plan, running_release, stop_before
 from clearway.releases.service.promote import open_promotion
 from clearway.releases.service.read import release as find_release
 from clearway.storage import UnitOfWork
 
-HISTORY = 200
-REACHED = ("succeeded", "rolled-back", "failed")
-
 
 def rollback(
     uow: UnitOfWork, actor: Actor, service: str, environment: str, reason: str, to: str | None = None
 ) -> Promotion:
-    """Go back to the last good release of the place, or to a given version that ran there.
+    """Go back to what ran well before, or to a given version that did; with its configuration of then.
 
     Raises Conflict when there is nothing to go back to, or when the target cannot read the data that was
     written since: then the way is forward.
@@ -32,9 +31,9 @@ def rollback(
     runs = running_release(uow, service, environment)
     if runs is None:
         raise Conflict(f"nothing of {service} runs in {environment}", todo="Look at `clearway status`.")
-    history = store.at_place(uow, service, environment, REACHED, HISTORY)
-    target = _target(uow, service, environment, to, runs, history)
-    _refuse_unreadable(target, [runs, *_since(uow, history, target)])
+    history = history_of(uow, service, environment)
+    target, head = _target(uow, service, environment, to, runs, history)
+    _refuse_unreadable(uow, target, [runs.digest, *written_since(history, head)])
     _refuse_twice(uow, service, environment)
     plan = make_plan(uow, target, environment, kind="rollback", requested_by=actor.name)
     return open_promotion(uow, actor, target, plan, reason, actor)
@@ -63,52 +62,38 @@ def _turn_back(uow: UnitOfWork, actor: Actor, head: Head, reason: str) -> Promot
     return promotion
 
 
-def last_good(history: Sequence[Head], runs: str) -> str | None:
-    """The digest of the newest release that did well, is not what runs, and was not taken back since."""
-    bad = rolled_back(history)
-    good = (each.release_digest for each in history if each.state == "succeeded")
-    return next((digest for digest in good if digest != runs and digest not in bad), None)
-
-
 def _target(
-    uow: UnitOfWork, service: str, environment: str, to: str | None, runs: Release, history: Sequence[Head]
-) -> Release:
-    if to is not None:
-        target = find_release(uow, service, to)
-        if target.digest == runs.digest:
-            raise Invalid(f"{service} {to} is what runs in {environment}", expected="another version")
-        if not any(each.release_digest == target.digest and each.state == "succeeded" for each in history):
-            raise Conflict(
-                f"{service} {to} never ran well in {environment}",
-                todo="Promote it, if that is what you want; a rollback skips the gates.",
-            )
-        return target
-    digest = last_good(history, runs.digest)
-    found = store.release_by(uow, digest=digest) if digest else None
-    if found is None:
-        raise Conflict(f"{environment} has no earlier good release of {service} to go back to")
-    return found
+    uow: UnitOfWork, service: str, environment: str, to: str | None, runs: Release, history: list[Head]
+) -> tuple[Release, Head]:
+    """The release to go back to, and the run of it that is restored."""
+    if to is None:
+        head = landing(uow, history)
+        found = store.release_by(uow, digest=head.release_digest) if head else None
+        if head is None or found is None:
+            raise Conflict(f"{environment} has no earlier good release of {service} to go back to")
+        return found, head
+    target = find_release(uow, service, to)
+    head = landing(uow, history, target.digest)
+    if head is None and target.digest == runs.digest:
+        raise Invalid(f"{service} {to} is what runs in {environment}", expected="another version")
+    if head is None:
+        raise Conflict(
+            f"{service} {to} did not run well in {environment} before {runs.version}, which runs now, "
+            "or was taken back since",
+            todo="Promote it, if that is what you want; a rollback skips approvals and gates.",
+        )
+    return target, head
 
 
-def _since(uow: UnitOfWork, history: Sequence[Head], target: Release) -> list[Release]:
-    """Every release that may have written data there since the target last took over."""
-    digests: list[str] = []
-    for each in history:
-        if each.release_digest == target.digest and each.state == "succeeded":
-            break
-        digests.append(each.release_digest)
-    return list(store.releases_by_digest(uow, digests).values())
-
-
-def _refuse_unreadable(target: Release, since: Iterable[Release]) -> None:
-    for release in since:
-        if release.writes not in target.reads:
-            raise Conflict(
-                f"{release.version} wrote data version {release.writes}, which {target.version} cannot read",
-                expected=f"a release that reads {release.writes}",
-                todo="Go back to a nearer version, or repair forward.",
-                detail={"target": target.version, "reads": sorted(target.reads), "written": release.writes},
-            )
+def _refuse_unreadable(uow: UnitOfWork, target: Release, since: Iterable[str]) -> None:
+    writer = unread(target, store.releases_by_digest(uow, since).values())
+    if writer is not None:
+        raise Conflict(
+            in_words(target, writer),
+            expected=f"a release that reads {writer.writes}",
+            todo="Go back to a nearer version, or repair forward.",
+            detail={"target": target.version, "reads": sorted(target.reads), "written": writer.writes},
+        )
 
 
 def _refuse_twice(uow: UnitOfWork, service: str, environment: str) -> None:
