@@ -1,6 +1,7 @@
 """Identity and permissions: who asks, and what they may do where."""
 
 from .documents import KINDS, GrantDocument, RoleDocument, UserDocument
+from .events import PeopleChanged
 from .model import (
     ACTIONS,
     ROLES,
@@ -48,6 +49,7 @@ __all__ = [
     "Grant",
     "GrantDocument",
     "NewToken",
+    "PeopleChanged",
     "Principal",
     "RoleDocument",
     "Session",

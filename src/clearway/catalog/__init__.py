@@ -20,7 +20,7 @@ from .definition import (
     definition_schema,
     load_definition,
 )
-from .events import Removing
+from .events import CatalogChanged, Removing
 from .model import (
     KINDS,
     ApprovalRule,
@@ -55,6 +55,7 @@ __all__ = [
     "Canary",
     "CanaryMetric",
     "CanaryStep",
+    "CatalogChanged",
     "Command",
     "Compatibility",
     "ConfigKey",

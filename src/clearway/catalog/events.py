@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clearway.kernel import Event
+from clearway.kernel import Diff, Event
 
 
 @dataclass(frozen=True)
@@ -13,3 +13,10 @@ class Removing(Event):
 
     kind: str
     name: str
+
+
+@dataclass(frozen=True)
+class CatalogChanged(Event):
+    """Documents were applied, and these objects are others now."""
+
+    diffs: tuple[Diff, ...]

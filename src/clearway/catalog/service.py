@@ -13,7 +13,7 @@ from clearway.kernel import Actor, Diff, Document, Invalid, NotFound, difference
 from clearway.storage import UnitOfWork
 
 from . import store
-from .events import Removing
+from .events import CatalogChanged, Removing
 from .model import (
     KINDS,
     RECORDED,
@@ -144,6 +144,8 @@ def apply(uow: UnitOfWork, actor: Actor, docs: Sequence[BaseModel], *, prune: bo
         )
     for key in [key for key in uow.memo if isinstance(key, tuple) and key[0] == "catalog"]:
         del uow.memo[key]
+    if changed := tuple(diff for diff in found if diff.action != "none"):
+        uow.publish(CatalogChanged(changed))
     return found
 
 

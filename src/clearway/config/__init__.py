@@ -1,6 +1,7 @@
 """Configuration in layers, secrets."""
 
 from .documents import KINDS, ConfigDocument
+from .events import ConfigChanged
 from .model import ConfigSchema, Entry, Problem, Resolved, Value, mask
 from .ports import Cipher, FakeCipher
 from .service import (
@@ -20,6 +21,7 @@ from .service import (
 __all__ = [
     "KINDS",
     "Cipher",
+    "ConfigChanged",
     "ConfigDocument",
     "ConfigSchema",
     "Entry",

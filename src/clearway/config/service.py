@@ -14,6 +14,7 @@ from clearway.storage import UnitOfWork
 
 from . import store
 from .documents import VARIABLE, ConfigDocument
+from .events import ConfigChanged
 from .model import (
     MIN_SECRET,
     ConfigSchema,
@@ -134,6 +135,7 @@ def set_value(
     )
     change = {"key": key, "version": version, "before": now.value if now else None, "after": value}
     ledger.append(uow, actor, "config.set", _subject(service, environment), reason=reason, data=change)
+    uow.publish(ConfigChanged(service, environment, key))
     return version
 
 
@@ -160,6 +162,7 @@ def set_secret(
     )
     change = {"key": key, "version": version}
     ledger.append(uow, actor, "config.secret-set", _subject(service, environment), reason=reason, data=change)
+    uow.publish(ConfigChanged(service, environment, key))
     return version
 
 
@@ -177,6 +180,7 @@ def unset(
     )
     change = {"key": key, "version": version, "before": None if now.secret else now.value, "after": None}
     ledger.append(uow, actor, "config.unset", _subject(service, environment), reason=reason, data=change)
+    uow.publish(ConfigChanged(service, environment, key))
     return True
 
 

@@ -1,6 +1,9 @@
 """Manifests, promotions, plans, the calendar: a release moves from commit to production, or says why not."""
 
+from clearway.access import PeopleChanged
 from clearway.build import BuildFinished
+from clearway.catalog import CatalogChanged
+from clearway.config import ConfigChanged
 from clearway.deploy import DeploymentFinished
 
 from .calendar import KINDS, Answer, Calendar, CalendarDocument
@@ -24,7 +27,10 @@ from .service import (
     make_plan,
     notes,
     on_build_finished,
+    on_catalog_changed,
+    on_config_changed,
     on_deployment_finished,
+    on_people_changed,
     open_now,
     overview,
     permit,
@@ -44,6 +50,9 @@ from .service import (
 SUBSCRIBERS = (
     (DeploymentFinished, on_deployment_finished),
     (BuildFinished, on_build_finished),
+    (CatalogChanged, on_catalog_changed),
+    (ConfigChanged, on_config_changed),
+    (PeopleChanged, on_people_changed),
 )
 
 __all__ = [

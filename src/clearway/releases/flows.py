@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from clearway import artifacts, workflow
-from clearway.kernel import ClearwayError, Retry
+from clearway.kernel import ClearwayError
 from clearway.storage import Database
 from clearway.workflow import Chore, Flow, Run
 
@@ -26,13 +27,11 @@ def advance(database: Database, run: Run, promotion_id: str, revision: int) -> N
         with database.begin() as uow:
             service.advance(uow, promotion_id, revision)
         return
-    except Retry as error:
-        why = str(error)
     except ClearwayError as error:
         why = str(error)
-    except Exception as error:
+    except Exception as error:  # its words may hold statements and values: they belong into the log alone
         log.exception("looking at %s failed", promotion_id)
-        why = f"{type(error).__name__}: {error}"
+        why = f"an unexpected fault ({type(error).__name__}); the worker's log has it whole"
     with database.begin() as uow:
         service.hold(uow, promotion_id, revision, f"it could not be looked at: {why}")
 
@@ -46,6 +45,23 @@ def follow(database: Database, run: Run, promotion_id: str, attempt: int = 0) ->
         _again(
             database, service.FOLLOW, f"follow/{promotion_id}", {"promotion_id": promotion_id}, attempt, error
         )
+
+
+def wake(
+    database: Database, run: Run, scopes: Sequence[Mapping[str, Any]], after: str = "", attempt: int = 0
+) -> None:
+    """Have all that wait in these scopes looked at, some at a time; what fails goes on a minute later."""
+    for number, scope in enumerate(scopes):
+        last: str | None = after if number == 0 else ""
+        while last is not None:
+            try:
+                with database.begin() as uow:
+                    found = service.wake_batch(uow, scope, last)
+            except ClearwayError as error:
+                rest = {"scopes": [dict(each) for each in scopes[number:]], "after": last}
+                _again(database, service.WAKE, run.key, rest, attempt, error)
+                return
+            last = found
 
 
 def attest(database: Database, run: Run, promotion_id: str, approval_id: str, attempt: int = 0) -> None:
@@ -104,5 +120,6 @@ FLOWS = {
     "releases.advance": Flow(advance),
     "releases.follow": Flow(follow),
     "releases.attest": Flow(attest),
+    "releases.wake": Flow(wake),
 }
 CHORES = (Chore("releases.sweep", SWEEP_S, sweep),)

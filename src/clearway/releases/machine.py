@@ -4,8 +4,8 @@ Rules, first match wins:
 1. A newer release's promotion supersedes it.
 2. What cannot run (a missing key, a refused gate that waiting cannot turn) refuses it when it is asked for,
    and holds it when it turns up later: nobody should have to ask again because of a Tuesday's hiccup.
-3. It waits for people, then for soak, then for the calendar, then for the place to be free, then for gates
-   that waiting can turn.
+3. It waits for its turn on the route, then for people, then for soak, then for the calendar, then for the
+   place to be free, then for gates that waiting can turn. Nobody is asked to sign what skips a stop.
 4. A rollback waits for a free place only.
 """
 
@@ -40,6 +40,7 @@ class View:
     gates: Decision
     approvals: int
     approvals_needed: int
+    route: tuple[str, ...]  # what must come first on the route, in words
     soak_in: str | None  # the environment where the release must have run first; None: nowhere
     soaked_at: datetime | None  # when it has run there for long enough; None: it does not run there
     window: Answer
@@ -63,7 +64,7 @@ def decide(view: View) -> Next:
     if stop := _stopped(view):
         return stop
     if view.kind == "rollout":
-        for waiting in (_approvals, _soak, _window):
+        for waiting in (_route, _approvals, _soak, _window):
             if wait := waiting(view):
                 return wait
     if view.busy is not None:
@@ -84,6 +85,10 @@ def _stopped(view: View) -> Next | None:
         return None
     why = "; ".join(view.problems) if view.problems else _told(final)
     return Next("refused", why) if view.first else Next("held", why, view.now + LOOK_AGAIN)
+
+
+def _route(view: View) -> Next | None:
+    return Next("waiting-soak", "; ".join(view.route)) if view.route else None
 
 
 def _approvals(view: View) -> Next | None:

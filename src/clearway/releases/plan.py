@@ -107,6 +107,7 @@ class Plan:
     expected_s: float | None = None  # median of the last promotions here
     breaking: int = 0  # breaking changes in the change set
     warnings: tuple[str, ...] = ()  # what people should know and nothing is stopped by
+    waits: tuple[str, ...] = ()  # the stop of the route that must come first, and what to do
 
     @property
     def hash(self) -> str:
@@ -130,8 +131,8 @@ class Plan:
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing stands against it now: neither a problem nor a gate."""
-        return not self.problems and self.gates.allowed
+        """Whether nothing stands against it now: neither a problem, a gate nor the route's order."""
+        return not self.problems and not self.waits and self.gates.allowed
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -147,6 +148,7 @@ class Plan:
             "expected_s": self.expected_s,
             "breaking": self.breaking,
             "warnings": list(self.warnings),
+            "waits": list(self.waits),
             "allowed": self.allowed,
         }
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from clearway import changes
+from clearway.kernel import Conflict
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 from .model import OPEN, WAITING, ArtifactRef, Author, Head, Promotion, Release
@@ -48,6 +49,9 @@ contents = sa.Table(
     sa.Index("ix_releases_contents_digest", "digest"),
 )
 
+_IS_OPEN = sa.text(f"state IN ({', '.join(repr(each) for each in sorted(OPEN))})")
+_GOES_BACK = sa.text(f"kind = 'rollback' AND {_IS_OPEN.text}")
+
 promotions = sa.Table(
     "releases_promotions",
     metadata,
@@ -85,6 +89,24 @@ promotions = sa.Table(
         unique=True,
         sqlite_where=sa.text("state = 'deploying'"),
         postgresql_where=sa.text("state = 'deploying'"),
+    ),
+    # The same is asked for once at a time, and one rollback at a time, also by two people in one moment.
+    sa.Index(
+        "uq_releases_promotions_open",
+        "release_id",
+        "environment",
+        "kind",
+        unique=True,
+        sqlite_where=_IS_OPEN,
+        postgresql_where=_IS_OPEN,
+    ),
+    sa.Index(
+        "uq_releases_promotions_back",
+        "service",
+        "environment",
+        unique=True,
+        sqlite_where=_GOES_BACK,
+        postgresql_where=_GOES_BACK,
     ),
 )
 
@@ -177,24 +199,36 @@ def _release(row: Mapping[Any, Any]) -> Release:
 
 
 def add_promotion(uow: UnitOfWork, promotion: Promotion) -> None:
-    """Write a new promotion."""
-    uow.connection.execute(promotions.insert().values(**_promotion_row(promotion)))
+    """Write a new promotion. Raises Conflict when the same was asked for in this moment."""
+    try:
+        uow.connection.execute(promotions.insert().values(**_promotion_row(promotion)))
+    except sa.exc.IntegrityError:
+        what = "going back" if promotion.kind == "rollback" else f"{promotion.version} is on its way"
+        raise Conflict(
+            f"{promotion.service} in {promotion.environment}: {what} already; it was asked for just now",
+            todo="Look at `clearway status`.",
+        ) from None
 
 
 def save_promotion(uow: UnitOfWork, promotion: Promotion) -> bool:
-    """Write it as the next revision of what was read; False when somebody else was faster."""
+    """Write it as the next revision of what was read; False when somebody else was faster.
+
+    Raises Conflict when another promotion to the place began to deploy in this moment.
+    """
     row = _promotion_row(replace(promotion, revision=promotion.revision + 1))
-    done = uow.connection.execute(
-        promotions.update()
-        .where(promotions.c.id == promotion.id, promotions.c.revision == promotion.revision)
-        .values(**row)
+    update = promotions.update().where(
+        promotions.c.id == promotion.id, promotions.c.revision == promotion.revision
     )
-    return bool(done.rowcount)
+    try:
+        return bool(uow.connection.execute(update.values(**row)).rowcount)
+    except sa.exc.IntegrityError:
+        raise Conflict(f"another promotion is deploying to {promotion.environment}") from None
 
 
-def set_wake(uow: UnitOfWork, promotion_id: str, at: datetime) -> None:
-    """Say when the promotion wants to be looked at; the sweep finds those that nobody looked at."""
-    uow.connection.execute(promotions.update().where(promotions.c.id == promotion_id).values(wake_at=at))
+def set_wake(uow: UnitOfWork, promotion_ids: Iterable[str], at: datetime) -> None:
+    """Say when promotions want to be looked at; the sweep finds those that nobody looked at."""
+    asked = promotions.c.id.in_(sorted(promotion_ids))
+    uow.connection.execute(promotions.update().where(asked).values(wake_at=at))
 
 
 def promotion(uow: UnitOfWork, promotion_id: str, *, lock: bool = False) -> Promotion | None:
@@ -246,20 +280,26 @@ def at_place(
     return [Head(*row) for row in uow.connection.execute(query).all()]
 
 
-def waiting_ids(uow: UnitOfWork, service: str | None, environment: str | None) -> list[str]:
-    """Ids of waiting promotions, oldest first."""
-    query = sa.select(promotions.c.id).where(promotions.c.state.in_(sorted(WAITING)))
-    if service is not None:
-        query = query.where(promotions.c.service == service)
-    if environment is not None:
-        query = query.where(promotions.c.environment == environment)
-    return list(uow.connection.execute(query.order_by(promotions.c.id)).scalars())
+def count_waiting(uow: UnitOfWork, scope: Mapping[str, Any]) -> int:
+    """How many promotions wait in a scope: a service, an environment, a state, ids."""
+    query = _waiting(sa.select(sa.func.count()), scope)
+    return int(uow.connection.execute(query).scalar_one())
 
 
-def ids_in_state(uow: UnitOfWork, state: str) -> list[str]:
-    """Ids of the promotions in one state, oldest first."""
-    query = sa.select(promotions.c.id).where(promotions.c.state == state).order_by(promotions.c.id)
-    return list(uow.connection.execute(query).scalars())
+def lock_waiting(uow: UnitOfWork, scope: Mapping[str, Any], after: str, limit: int) -> list[tuple[str, int]]:
+    """Ids and revisions of waiting promotions after an id, in order and locked; nothing else is read."""
+    query = _waiting(sa.select(promotions.c.id, promotions.c.revision), scope)
+    query = query.where(promotions.c.id > after).order_by(promotions.c.id).limit(limit)
+    return [(row.id, row.revision) for row in uow.connection.execute(query.with_for_update())]
+
+
+def _waiting(query: sa.Select[Any], scope: Mapping[str, Any]) -> sa.Select[Any]:
+    state = scope.get("state")
+    query = query.where(promotions.c.state.in_([state] if state else sorted(WAITING)))
+    if "ids" in scope:
+        query = query.where(promotions.c.id.in_(scope["ids"]))
+    equal = {name: scope.get(name) for name in ("service", "environment")}
+    return _where(query.select_from(promotions), promotions, equal)
 
 
 def overdue_ids(uow: UnitOfWork, before: datetime, limit: int) -> list[str]:

@@ -209,6 +209,7 @@ def test_a_mistyped_place_is_no_empty_answer(by: Callable[..., Any]) -> None:
 def test_a_promotion_that_waits_says_which_gate_will_stop_it(house: House, by: Callable[..., Any]) -> None:
     """Approvals are asked for, and who asks sees at once what else says no."""
     house.release("1.0.0")
+    house.to("uat", "1.0.0")
     house.facts.open_incidents = 1
     done = by("dana", "promote", "shop", "1.0.0", "--to", "prod")
     assert "waiting-approval" in done.out

@@ -32,6 +32,7 @@ READY = View(
     gates=Decision(),
     approvals=1,
     approvals_needed=1,
+    route=(),
     soak_in="uat",
     soaked_at=NOW,
     window=OPEN,
@@ -46,6 +47,8 @@ READY = View(
         ({}, "deploying", None),
         ({"superseded_by": "2.0"}, "superseded", None),
         ({"approvals": 0}, "waiting-approval", None),
+        ({"route": ("dev comes first",)}, "waiting-soak", None),
+        ({"route": ("dev comes first",), "approvals": 0}, "waiting-soak", None),
         ({"soaked_at": LATER}, "waiting-soak", LATER),
         ({"soaked_at": None}, "waiting-soak", None),
         ({"window": SHUT}, "waiting-window", LATER),
@@ -75,7 +78,13 @@ def test_a_waiting_without_an_end_looks_again_tomorrow() -> None:
 def test_a_way_back_waits_for_a_free_place_only() -> None:
     """No approval, soak, window or gate stands between on-call and the last good release."""
     view = replace(
-        READY, kind="rollback", approvals=0, soaked_at=None, window=SHUT, gates=no(**{"evidence.x": 1})
+        READY,
+        kind="rollback",
+        approvals=0,
+        route=("dev",),
+        soaked_at=None,
+        window=SHUT,
+        gates=no(**{"evidence.x": 1}),
     )
     assert decide(view).state == "deploying"
     assert decide(replace(view, busy="prm_1")).state == "held"
@@ -97,6 +106,7 @@ VIEWS = st.builds(
     gates=st.sampled_from([Decision(), no(**{"incidents.open": 1}), no(**{"evidence.x": 1}), no()]),
     approvals=st.integers(0, 3),
     approvals_needed=st.integers(0, 3),
+    route=st.sampled_from([(), ("dev comes first",)]),
     soak_in=st.none() | st.just("uat"),
     soaked_at=st.none() | st.sampled_from([NOW - timedelta(hours=1), NOW, LATER]),
     window=st.sampled_from([OPEN, SHUT]),
@@ -112,6 +122,7 @@ def test_nothing_deploys_past_an_obstacle(view: View) -> None:
         assert view.superseded_by is None
         assert not view.problems
         assert view.gates.allowed
+        assert not view.route
         assert view.approvals >= view.approvals_needed
         assert view.soak_in is None or (view.soaked_at is not None and view.soaked_at <= view.now)
         assert view.window.open or view.override_freeze

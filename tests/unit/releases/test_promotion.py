@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -231,6 +232,42 @@ def test_a_role_given_by_a_document_counts_as_one_given_by_name(house: House) ->
     assert house.look(promotion.id).state == "succeeded"
 
 
+QA_BY_ROLE = (
+    "{kind: Environment, name: uat, order: 2, promotion: automatic,"
+    " approvals: {count: 1, groups: [release-manager]}, gates: [tests-passed], strategy: {kind: recreate}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("grants", "roles", "counts"),
+    [
+        ([{"role": "release-manager"}], [], True),
+        ([{"role": "approver"}, {"role": "release-manager", "environments": ["uat"]}], [], True),
+        ([{"role": "approver"}, {"role": "release-manager", "environments": ["dev"]}], [], False),
+        ([{"role": "approver"}], ["uat"], True),
+        ([{"role": "approver"}], ["dev"], False),
+    ],
+)
+def test_a_role_counts_where_it_is_held(house: House, grants, roles, counts: bool) -> None:
+    """Named by a rule, a role is asked for in this environment, however it was given."""
+    house.apply(QA_BY_ROLE)
+    with house.database.begin() as uow:
+        docs: list[Any] = [access.UserDocument(name="quin", roles=grants)]
+        if roles:
+            docs.append(
+                access.RoleDocument(name="leads", role="release-manager", environments=roles, users=["quin"])
+            )
+        access.apply(uow, SYSTEM, docs)
+    promotion = waiting(house)
+    if not counts:
+        with pytest.raises(Refused, match="holds none of the roles"):
+            house.approve(promotion.id, QUIN)
+        return
+    house.approve(promotion.id, QUIN)
+    house.wait(60)
+    assert house.look(promotion.id).state == "succeeded"
+
+
 def test_a_failed_deployment_says_why_on_its_promotion(house: House) -> None:
     """Where people look first stands what the deployment saw, not only that it ended."""
     house.release("1.0.0")
@@ -382,11 +419,12 @@ def test_a_newer_release_supersedes_the_older_that_waits(house: House) -> None:
     older = waiting(house)
     house.commit("feat: gifts")
     house.release("1.1.0")
-    newer = house.promote("1.1.0", "uat")
-    house.run()
+    house.promote("1.1.0", "dev")
+    house.wait(60)
+    newer = house.at("uat")[0]
     assert house.look(older.id).state == "superseded"
     assert house.look(older.id).why == "1.1.0 is newer"
-    assert house.look(newer.id).state == "waiting-approval"
+    assert (newer.version, newer.state) == ("1.1.0", "waiting-approval")
 
 
 def test_one_deployment_at_a_time_for_each_place(house: House) -> None:
@@ -430,14 +468,15 @@ def test_a_look_that_is_late_does_nothing(house: House) -> None:
 
 
 def test_a_look_that_fails_is_shown_and_repeated(house: House) -> None:
-    """The promotion says what went wrong, and goes on by itself once it works again."""
+    """The promotion says what went wrong, still waits for the same, and goes on once it works."""
     promotion = waiting(house)
     mirrors = house.database.tools.pop(type(house.mirrors))
     house.approve(promotion.id)
     house.run()
     held = house.look(promotion.id)
-    assert held.state == "held"
+    assert held.state == "waiting-approval"
     assert "could not be looked at" in held.why
+    assert held.wake_at is not None
     house.database.tools[type(house.mirrors)] = mirrors
     house.wait(180)
     assert house.look(promotion.id).state == "succeeded"
@@ -472,6 +511,43 @@ def test_an_open_incident_holds_and_its_end_lets_go(house: House) -> None:
         assert releases.reconsider(uow, service="shop") == 1
     house.wait(60)
     assert house.look(promotion.id).state == "succeeded"
+
+
+def test_no_stop_of_the_route_is_skipped(house: House) -> None:
+    """Without soak or gate: a release that was never in dev waits until it did well there, and says so."""
+    house.release("1.0.0")
+    with house.database.read() as uow:
+        plan = releases.dry_run(uow, DANA, "shop", "1.0.0", "uat")
+    assert not plan.allowed
+    assert plan.waits == (
+        "1.0.0 must do well in dev first; promote it there (`clearway promote shop 1.0.0 --to dev`)",
+    )
+    skipping = house.promote("1.0.0", "uat")
+    assert (skipping.state, skipping.why) == ("waiting-soak", plan.waits[0])
+    house.approve(skipping.id, RITA)
+    house.wait(3600, 600)
+    assert house.look(skipping.id).state == "waiting-soak"
+    assert house.target.starts == []
+    house.promote("1.0.0", "dev")
+    house.wait(60)
+    assert house.look(skipping.id).state == "succeeded"
+
+
+def test_what_was_taken_back_at_the_stop_before_comes_no_further(house: House) -> None:
+    """Having done well there once is not enough: it must do well there again."""
+    house.release("1.0.0")
+    house.to("uat", "1.0.0")
+    house.commit("feat: gifts")
+    house.release("1.1.0")
+    house.promote("1.1.0", "dev")
+    house.wait(60)
+    with house.database.begin() as uow:
+        releases.rollback(uow, OTTO, "shop", "dev", "smoke")
+    house.wait(60)
+    promotion = house.at("uat")[0]
+    house.approve(promotion.id)
+    house.wait(60)
+    assert house.look(promotion.id).state == "waiting-soak"
 
 
 def test_soak_is_counted_where_it_ran_before(house: House) -> None:

@@ -12,6 +12,7 @@ from clearway import ledger
 from clearway.access import store
 from clearway.access.decide import Judge
 from clearway.access.documents import RoleDocument, UserDocument
+from clearway.access.events import PeopleChanged
 from clearway.access.model import Binding, Grant, User
 from clearway.access.passwords import check_password, check_rules, hash_password
 from clearway.kernel import SYSTEM, Actor, Diff, Invalid, NotFound, Refused
@@ -89,6 +90,7 @@ def apply(uow: UnitOfWork, actor: Actor, docs: Sequence[BaseModel]) -> list[Diff
         )
     if any(change.diff.action != "none" for change in changes):
         forget(uow)
+        uow.publish(PeopleChanged())
     return [change.diff for change in changes]
 
 

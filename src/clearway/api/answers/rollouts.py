@@ -266,6 +266,8 @@ class PlanContent(Shape):
     """Of which groups; empty: anybody with the permission."""
     override_freeze: bool
     """Whether it goes in spite of a freeze."""
+    port_base: int | None = None
+    """The router's port that is wished for; counts where the place has none yet."""
 
 
 class Window(Shape):
@@ -306,6 +308,8 @@ class Plan(Shape):
     """Breaking changes in it."""
     warnings: list[str]
     """What people should know and nothing is stopped by."""
+    waits: list[str] = Field(default=[])
+    """The stop of the route where it must do well first."""
     allowed: bool
     """Whether nothing stands against it now."""
 

@@ -190,6 +190,8 @@ def print_plan(context: Context, plan: Any) -> None:
         context.say(f"  {line}")
     for line in plan.get("problems", ()):
         context.say(f"  problem: {line}")
+    for line in plan.get("waits", ()):
+        context.say(f"  waits: {line}")
     back = content["rollback"]
     context.say(f"  rollback: {'possible' if back['possible'] else 'NOT possible'}: {back['why']}")
     if content.get("approvals_needed"):

@@ -8,14 +8,27 @@ from .overview import Overview, overview
 from .permit import DeployPermit, permit
 from .planning import make_plan
 from .promote import dry_run, promote
-from .react import FOLLOW, follow, hold, on_build_finished, on_deployment_finished, reconsider, sweep
+from .react import (
+    FOLLOW,
+    follow,
+    hold,
+    on_build_finished,
+    on_catalog_changed,
+    on_config_changed,
+    on_deployment_finished,
+    on_people_changed,
+    reconsider,
+    sweep,
+)
 from .read import change_request, notes, promotion, promotion_of_deployment, promotions, release, releases
 from .rollback import rollback
 from .trace import Link, Trace, trace
+from .waking import WAKE, wake_batch
 
 __all__ = [
     "ATTEST",
     "FOLLOW",
+    "WAKE",
     "DeployPermit",
     "Link",
     "Overview",
@@ -33,7 +46,10 @@ __all__ = [
     "make_plan",
     "notes",
     "on_build_finished",
+    "on_catalog_changed",
+    "on_config_changed",
     "on_deployment_finished",
+    "on_people_changed",
     "open_now",
     "overview",
     "permit",
@@ -49,4 +65,5 @@ __all__ = [
     "rollback",
     "sweep",
     "trace",
+    "wake_batch",
 ]

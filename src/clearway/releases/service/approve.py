@@ -51,17 +51,21 @@ def approve(
 def reject(uow: UnitOfWork, actor: Actor, promotion_id: str, comment: str = "") -> Promotion:
     """Say no for good; a rejected promotion is asked for anew."""
     promotion = _waiting(uow, promotion_id)
-    where = {"service": promotion.service, "environment": promotion.environment}
-    access.require(uow, actor, "promotion:reject", **where)
+    _require(uow, actor, promotion, "promotion:reject")
     return _end(uow, actor, promotion, "rejected", comment or f"rejected by {actor.name}")
 
 
 def cancel(uow: UnitOfWork, actor: Actor, promotion_id: str, reason: str = "") -> Promotion:
-    """Take the request back; whoever may ask for promotions here may do so."""
+    """Take the request back; whoever may ask for the like here may do so."""
     promotion = _waiting(uow, promotion_id)
-    where = {"service": promotion.service, "environment": promotion.environment}
-    access.require(uow, actor, "promotion:create", **where)
+    _require(uow, actor, promotion, "promotion:create")
     return _end(uow, actor, promotion, "cancelled", reason or f"cancelled by {actor.name}")
+
+
+def _require(uow: UnitOfWork, actor: Actor, promotion: Promotion, action: str) -> None:
+    """A rollback is on-call's: whoever may only ask for rollouts, or judge them, does not stop one."""
+    asked = action if promotion.kind == "rollout" else "deployment:rollback"
+    access.require(uow, actor, asked, service=promotion.service, environment=promotion.environment)
 
 
 def _require_group(uow: UnitOfWork, actor: Actor, promotion: Promotion) -> None:
@@ -69,7 +73,8 @@ def _require_group(uow: UnitOfWork, actor: Actor, promotion: Promotion) -> None:
     held = access.standing(uow, actor.name, promotion.environment)
     if rule and rule.groups and not set(rule.groups) & held:
         raise Refused(
-            f"{actor.name} is in none of the groups that approve in {promotion.environment}",
+            f"{actor.name} is in none of the groups, and holds none of the roles, "
+            f"that approve in {promotion.environment}",
             expected=", ".join(rule.groups),
             todo="Ask somebody of these groups.",
         )

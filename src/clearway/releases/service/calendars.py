@@ -11,8 +11,8 @@ from clearway import access, catalog, ledger
 from clearway.kernel import Actor, Diff, Invalid, differences
 from clearway.releases import store
 from clearway.releases.calendar import Answer, Calendar, CalendarDocument
-from clearway.releases.service.moving import nudge_all
 from clearway.releases.service.planning import calendar_answer, calendars
+from clearway.releases.service.waking import wake
 from clearway.storage import UnitOfWork
 
 
@@ -49,7 +49,7 @@ def apply(uow: UnitOfWork, actor: Actor, docs: Sequence[BaseModel], *, prune: bo
     if changed:
         uow.memo.pop(("releases", "calendars"), None)
         # Those that wait for a window may move earlier or later now; others meet the calendar when they move.
-        nudge_all(uow, store.ids_in_state(uow, "waiting-window"))
+        wake(uow, {"state": "waiting-window"})
     return found
 
 

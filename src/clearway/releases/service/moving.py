@@ -88,6 +88,7 @@ def view_of(uow: UnitOfWork, promotion: Promotion, plan: Plan, *, first: bool = 
         gates=plan.gates,
         approvals=len(counted(uow, promotion)),
         approvals_needed=plan.approvals_needed,
+        route=plan.waits,
         soak_in=soak_in,
         soaked_at=soaked_at,
         window=plan.window,
@@ -229,26 +230,15 @@ def nudge(uow: UnitOfWork, promotion: Promotion) -> None:
     """Have the promotion looked at now; the row must have been read under its lock (rule 3)."""
     if promotion.state not in WAITING:
         return
-    store.set_wake(uow, promotion.id, uow.now())
+    store.set_wake(uow, [promotion.id], uow.now())
     workflow.start(uow, FLOW, f"{promotion.id}/{promotion.revision}", _args(promotion))
-
-
-def nudge_all(uow: UnitOfWork, promotion_ids: Iterable[str]) -> int:
-    """Have these promotions looked at now; returns how many are waiting."""
-    count = 0
-    for promotion_id in promotion_ids:
-        promotion = store.promotion(uow, promotion_id, lock=True)
-        if promotion is not None and promotion.state in WAITING:
-            nudge(uow, promotion)
-            count += 1
-    return count
 
 
 def wake_later(uow: UnitOfWork, promotion: Promotion, at: datetime | None) -> None:
     """Have the promotion looked at at this moment; None: only an event wakes it."""
     if at is None:
         return
-    store.set_wake(uow, promotion.id, at)
+    store.set_wake(uow, [promotion.id], at)
     workflow.start(uow, FLOW, f"{promotion.id}/{promotion.revision}", _args(promotion), at=at)
 
 

@@ -99,7 +99,16 @@ def prepare(
     if kind == "rollback":  # no gate stands between on-call and the last good release
         return Prepared(plan, order)
     gates = ask_gates(uow, release, place, requested_by=requested_by, approvers=approvers, window=window)
-    return Prepared(replace(plan, gates=gates), order)
+    return Prepared(replace(plan, gates=gates, waits=waits_for(uow, release, environment)), order)
+
+
+def waits_for(uow: UnitOfWork, release: Release, environment: str) -> tuple[str, ...]:
+    """The stop where the release must do well first, and what to do about it."""
+    before = stop_before(uow, release.service, environment)
+    if before is None or previous_run(uow, release, environment).succeeded:
+        return ()
+    do = f"clearway promote {release.service} {release.version} --to {before}"
+    return (f"{release.version} must do well in {before} first; promote it there (`{do}`)",)
 
 
 def ask_gates(

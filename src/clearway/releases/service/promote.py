@@ -9,11 +9,12 @@ from clearway import access, catalog, changes, ledger
 from clearway.kernel import Actor, Conflict, new_id
 from clearway.releases import store
 from clearway.releases.machine import decide
-from clearway.releases.model import OPEN, Kind, Promotion, Release
+from clearway.releases.model import OPEN, WAITING, Kind, Promotion, Release
 from clearway.releases.plan import Plan
 from clearway.releases.service.moving import announce, nudge, view_of, wake_later
 from clearway.releases.service.planning import change_facts, make_plan, stop_before
 from clearway.releases.service.read import release as find_release
+from clearway.releases.service.waking import wake
 from clearway.storage import UnitOfWork
 
 
@@ -150,8 +151,7 @@ def _wake_the_older(uow: UnitOfWork, promotion: Promotion) -> None:
     """A newer release supersedes older ones that wait for the same place."""
     if promotion.state == "refused":
         return
-    for head in store.at_place(uow, promotion.service, promotion.environment, OPEN - {"deploying"}):
-        if head.id != promotion.id and head.release_id < promotion.release_id and head.kind == "rollout":
-            older = store.promotion(uow, head.id, lock=True)
-            if older is not None:
-                nudge(uow, older)
+    waiting = store.at_place(uow, promotion.service, promotion.environment, WAITING)
+    older = [head.id for head in waiting if head.release_id < promotion.release_id and head.kind == "rollout"]
+    if older:
+        wake(uow, {"ids": older})
