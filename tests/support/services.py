@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 SOURCE = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -43,6 +43,8 @@ class Answer(BaseHTTPRequestHandler):
             return self.say(200, ("# TYPE requests_total counter\\n" + "\\n".join(rows) + "\\n").encode())
         if self.path == "/who":
             return self.say(200, os.environ.get("CLEARWAY_INSTANCE", "").encode())
+        if self.path == "/slow":
+            time.sleep(3)
         with lock:
             status = 500 if FAULT == "errors" and sum(seen.values()) % 10 == 0 else 200
             seen[status] += 1

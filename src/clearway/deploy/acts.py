@@ -322,11 +322,10 @@ def keep_sample(
 
 def judge(database: Database, row: Deployment, stages: tuple[Stage, ...]) -> None:
     """Ask the judge about everything measured, and record what it said."""
-    judgement = ask_judge(row, stages)
+    judgement, tested = ask_judge(row, stages)
     with database.begin() as uow:
-        # A look that had too little to test spends none of the announced ones.
         look = row.look + (judgement["verdict"] != "inconclusive")
-        measured = dict(row.measured) | {"judged_at": row.stage}
+        measured = dict(row.measured) | {"judged_at": row.stage, "tested": tested}
         saved = commit(uow, row, judgement=judgement, look=look, measured=measured, state=row.state)
         # A held canary is judged every second; that it is still too little is no news.
         before = (row.judgement or {}).get("verdict") if row.state == "held" else None

@@ -3,7 +3,8 @@
 Rules:
 1. Stages are walked one by one, each through start, shift, hold, drain, stop; empty phases are passed over.
 2. A side gets traffic only when every instance it needs is healthy.
-3. What is to be stopped leaves the router first, and its last requests get DRAIN to end.
+3. What is to be stopped leaves the router first; it is stopped after DRAIN, and when its last request is
+   answered, or LAST_REQUESTS later.
 4. Whatever goes wrong on the way forward turns the same loop round; the way back never asks for a permit.
 5. Going back ends well only when what ran before is healthy and serves.
 """
@@ -19,6 +20,7 @@ from .judging import what_follows
 from .model import Deployment, Instance, Outcome, Phase, Side, Stage
 
 DRAIN = timedelta(seconds=1)
+LAST_REQUESTS = timedelta(seconds=30)  # then what is still under way is the service's own shutdown's
 POLL_S = 0.25
 SAMPLE_S = 1.0
 HELD_S = 1.0
@@ -36,6 +38,7 @@ class Look:
     permit: str | None = None  # why the next step must wait
     judgement: Mapping[str, Any] | None = None  # when the judge was asked
     read: Sequence[Instance] = ()  # the same instances as the rows told them, before the look
+    under_way: int = 0  # requests that what drains has yet to answer
     old_timeout: timedelta = timedelta(0)  # what ran before has this long to become healthy
 
 
@@ -170,6 +173,9 @@ def _stop(row: Deployment, stages: Sequence[Stage], stage: Stage, look: Look) ->
     draining = [each for each in look.instances if each.wanted == "draining" and each.stop_after is None]
     if draining and left > 0:
         return Decision("wait", row.stage, "stop", stage.text, left)
+    if draining and look.under_way and look.now - row.phase_since < LAST_REQUESTS:
+        text = f"{look.under_way} requests are still answered: {stage.text}"
+        return Decision("wait", row.stage, "stop", text, POLL_S)
     if draining:
         return Decision("stop", row.stage, "stop", stage.text, instances=draining)
     return _enter(row, stages, row.stage + 1, "start")

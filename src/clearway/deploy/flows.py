@@ -22,7 +22,7 @@ from . import acts, launch, store
 from .decide import Decision, Look, decide, of_side
 from .measure import read_counters
 from .model import Deployment, Instance, Order, Stage
-from .ports import MetricSource, Permit
+from .ports import MetricSource, Permit, Router
 from .retire import each_of, keep_running
 from .strategies import back_stages, forward_stages
 
@@ -93,8 +93,10 @@ def _look(
         with database.begin() as uow:
             row = acts.keep_sample(uow, row, seen)
     judged = row.measured.get("judged_at") == row.stage
+    ends = [each.port for each in instances if each.wanted == "draining" and each.stop_after is None]
+    under_way = database.tool(Router).under_way(ends) if ends and row.phase == "stop" else 0
     timeout = previous.order.process.health.timeout if previous else timedelta(0)
-    return row, Look(now, fresh, permit, row.judgement if judged else None, instances, timeout)
+    return row, Look(now, fresh, permit, row.judgement if judged else None, instances, under_way, timeout)
 
 
 def of_rollout(uow: UnitOfWork, row: Deployment) -> list[Instance]:

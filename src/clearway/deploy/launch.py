@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 from datetime import timedelta
 
-from clearway import config
-from clearway.kernel import NotFound, Permanent, Retry, new_id
+from clearway import config, ledger
+from clearway.kernel import SYSTEM, NotFound, Permanent, Retry, new_id
 from clearway.storage import Blobs, Database, UnitOfWork
 
 from . import store
 from .model import Deployment, Instance, Order, Side
 from .ports import Launch, Target
 
+log = logging.getLogger("clearway.deploy")
 PORTS = range(20_000, 32_000)  # below the range from which systems pick outgoing ports
 
 
@@ -81,7 +83,17 @@ def install(database: Database, bundle_digest: str) -> None:
         place = blobs.path(bundle_digest)
     except NotFound as error:
         raise Permanent(f"the stored bytes of {bundle_digest} are gone", todo=way_on) from error
-    target.install(bundle_digest, place)
+    if changed := target.install(bundle_digest, place):
+        log.warning("installed bytes of %s were changed on disk: %s", bundle_digest, changed)
+        with database.begin() as uow:
+            ledger.append(
+                uow,
+                SYSTEM,
+                "bundle.installed-again",
+                f"bundle:{bundle_digest}",
+                reason=f"installed bytes were changed on disk: {changed}"[:300],
+                digest=bundle_digest,
+            )
 
 
 def start(database: Database, order: Order, instance: Instance) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -37,8 +37,11 @@ class Seen:
 class Target(Protocol):
     """Runs instances."""
 
-    def install(self, bundle_digest: str, bundle: Path) -> None:
-        """Unpack a bundle, complete or not at all; a second time does nothing. Raises Permanent, Retry."""
+    def install(self, bundle_digest: str, bundle: Path) -> str:
+        """Unpack a bundle, complete or not at all; a second time does nothing. Raises Permanent, Retry.
+
+        What is installed is compared with what was: when it was changed, it is replaced, and the answer
+        says what had changed. Usually the answer is empty."""
 
     def start(self, launch: Launch) -> None:
         """Start an instance unless it is alive already: twice is once. Raises Permanent, Retry."""
@@ -61,6 +64,7 @@ class Route:
     port: int  # the listener's, on the loopback interface
     groups: Mapping[str, Sequence[int]]  # group -> ports of its instances
     weights: Mapping[str, int]  # group -> per cent; sums to 100, or empty: nobody serves
+    leaving: Mapping[str, Sequence[int]] = field(default_factory=dict)  # group -> ports that get nothing new
 
 
 class Router(Protocol):
@@ -73,6 +77,9 @@ class Router(Protocol):
 
         A route whose port another program holds is answered by name with the reason, is tried again at
         later calls, and keeps no other route from being true."""
+
+    def under_way(self, ports: Collection[int]) -> int:
+        """How many requests instances at these ports have yet to answer; 0 when it cannot be known."""
 
     def alive(self) -> bool:
         """Whether the router answers."""
@@ -111,14 +118,16 @@ class FakeTarget:
         self.launched: dict[str, Launch] = {}
         self.alive: set[str] = set()
         self.installed: set[str] = set()
+        self.changed: dict[str, str] = {}  # by bundle: what somebody changed of it on disk
         self.starts: list[str] = []
         self.stops: list[str] = []
         self.broken: set[str] = set()  # versions
         self.refuse: Exception | None = None
 
-    def install(self, bundle_digest: str, bundle: Path) -> None:
+    def install(self, bundle_digest: str, bundle: Path) -> str:
         """See Target."""
         self.installed.add(bundle_digest)
+        return self.changed.pop(bundle_digest, "")
 
     def start(self, launch: Launch) -> None:
         """See Target."""
@@ -154,12 +163,14 @@ class FakeTarget:
 
 
 class FakeRouter:
-    """Remembers every state it was told. `down` makes it raise Retry; ports in `taken` cannot be opened."""
+    """Remembers every state it was told. `down` makes it raise Retry; ports in `taken` cannot be opened;
+    `unanswered` are requests under way, by port."""
 
     def __init__(self) -> None:
         self.history: list[dict[str, Route]] = []
         self.down = False
         self.taken: set[int] = set()
+        self.unanswered: dict[int, int] = {}
 
     def apply(self, routes: Sequence[Route]) -> Mapping[str, str]:
         """See Router."""
@@ -170,6 +181,10 @@ class FakeRouter:
             self.history.append(state)
         taken = [route for route in routes if route.port in self.taken]
         return {route.name: f"port {route.port} cannot be opened: it is taken" for route in taken}
+
+    def under_way(self, ports: Collection[int]) -> int:
+        """See Router."""
+        return 0 if self.down else sum(self.unanswered.get(port, 0) for port in ports)
 
     def alive(self) -> bool:
         """See Router."""

@@ -14,9 +14,9 @@ from clearway.kernel import SYSTEM, ClearwayError
 from clearway.storage import Database, UnitOfWork
 
 from . import acts, launch, store, traffic
-from .decide import DRAIN
+from .decide import DRAIN, LAST_REQUESTS
 from .model import ACTIVE, Deployment, Instance, Order
-from .ports import Target
+from .ports import Router, Target
 
 log = logging.getLogger("clearway.deploy")
 X = TypeVar("X")
@@ -171,8 +171,12 @@ def _end(database: Database, order: Order, instance: Instance) -> None:
             place = {"service": instance.service, "environment": instance.environment}
             if store.find(uow, **place, states=ACTIVE, limit=1):
                 return
-        if instance.stop_after and instance.stop_after > uow.now():
-            return
+        now = uow.now()
+    if instance.stop_after and instance.stop_after > now:
+        return
+    late = instance.stop_after is None or now - instance.stop_after > LAST_REQUESTS
+    if not late and database.tool(Router).under_way([instance.port]):
+        return
     database.tool(Target).stop(instance.id, launch.grace(order))
     with database.begin() as uow:
         store.update_instance(uow, instance.id, wanted="stopped", status="stopped", pid=None)

@@ -19,14 +19,18 @@ _telling = threading.Lock()
 def routes(uow: UnitOfWork) -> list[Route]:
     """Every listener with its groups and weights; a group without instances takes no traffic."""
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for each in store.load_instances(uow, {"wanted": "running", "status": ["healthy", "unhealthy"]}):
-        place = groups.setdefault((each.service, each.environment), {})
+    leaving: dict[tuple[str, str], dict[str, list[int]]] = {}
+    alive = {"wanted": ["running", "draining"], "status": ["healthy", "unhealthy"]}
+    for each in store.load_instances(uow, alive):
+        kind = groups if each.wanted == "running" else leaving
+        place = kind.setdefault((each.service, each.environment), {})
         place.setdefault(each.group, []).append(each.port)
     found = []
     for row in store.load_listeners(uow):
         place = groups.get((row.service, row.environment), {})
         weights = {group: weight for group, weight in row.weights.items() if group in place and weight}
-        found.append(Route(route_name(row.service, row.environment), row.port, place, whole(weights)))
+        ends = leaving.get((row.service, row.environment), {})
+        found.append(Route(route_name(row.service, row.environment), row.port, place, whole(weights), ends))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -11,20 +13,25 @@ from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
+import psutil
 import pytest
 from services import Load, get, wait_until
 
 from clearway.deploy.launch import free_port
 from clearway.deploy.ports import FakeRouter, Route, Router
 from clearway.integrations.envoy import EnvoyRouter
+from clearway.integrations.envoy.router import envoy_program
 from clearway.integrations.local import Program
 from clearway.kernel import Retry
 
 
 class Named(BaseHTTPRequestHandler):
-    """Answers with its server's name."""
+    """Answers with its server's name; /hold waits until it may."""
 
+    seen: ClassVar[list[tuple[str, str | None]]] = []
+    hold = threading.Event()
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
@@ -32,6 +39,9 @@ class Named(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.server.name  # type: ignore[attr-defined]
+        self.seen.append((self.path, self.headers.get("x_old_name")))
+        if self.path == "/hold":
+            self.hold.wait(20)
         self.send_response(200)
         self.send_header("Content-Length", str(len(name)))
         self.send_header("X-Version", name)
@@ -223,3 +233,102 @@ def test_a_full_disk_is_a_delay(
     assert get(port) == (200, "old")
     envoy.apply([route(port, ports, new=100)])
     assert get(port) == (200, "new")
+
+
+@pytest.mark.integration
+def test_nobody_else_reaches_the_admin_interface(tmp_path: Path, ports: dict[str, int]) -> None:
+    """No port at all, and a socket for its owner only, however long the home's path is."""
+    envoy = EnvoyRouter(tmp_path / ("long" * 30) / "router", Program)
+    try:
+        port = free_port(set())
+        envoy.apply([route(port, ports, new=100)])
+        pid = Program(envoy.folder / "process").pid()
+        listens = {
+            each.laddr.port for each in psutil.Process(pid).net_connections("tcp") if each.status == "LISTEN"
+        }
+        assert listens == {port}
+        made = envoy.folder / "process" / "admin.sock"
+        assert made.is_socket()
+        assert made.stat().st_mode & 0o077 == 0
+        assert made.parent.stat().st_mode & 0o077 == 0
+        assert get(port) == (200, "new")
+    finally:
+        envoy.stop()
+
+
+@pytest.mark.integration
+def test_a_router_of_an_older_clearway_is_adopted(envoy: EnvoyRouter, ports: dict[str, int]) -> None:
+    """Its admin interface has a port: it serves on as it is, and the next one has none."""
+    from clearway.integrations.envoy import resources
+
+    old, port = free_port(set()), free_port(set())
+    boot = resources.bootstrap(envoy.xds, "") | {
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": old}}}
+    }
+    for name in ("cds.json", "lds.json"):
+        (envoy.xds / name).write_text('{"resources": []}')
+    (envoy.folder / "boot.json").write_text(json.dumps(boot))
+    (envoy.folder / "admin.port").write_text(str(old))
+    program = Program(envoy.folder / "process")
+    program.start(
+        [envoy_program(), "-c", str(envoy.folder / "boot.json"), "--disable-hot-restart"], dict(os.environ)
+    )
+    pid = program.pid()
+    wait_until(envoy.alive, "the old one to answer", 20)
+    envoy.apply([route(port, ports, new=100)])
+    assert program.pid() == pid
+    assert get(port) == (200, "new")
+    program.stop(5)
+    envoy.apply([route(port, ports, new=100)])
+    assert not (envoy.folder / "admin.port").exists()
+    assert get(port) == (200, "new")
+
+
+@pytest.mark.integration
+def test_paths_and_headers_reach_the_service_as_they_were_sent(
+    envoy: EnvoyRouter, ports: dict[str, int]
+) -> None:
+    """%2F of a package's scope or an object's key, and underscores of a header, are the service's to read."""
+    port = free_port(set())
+    envoy.apply([route(port, ports, new=100)])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/@scope%2Fname", headers={"x_old_name": "1"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()) == (200, b"new")
+    connection.close()
+    assert Named.seen[-1] == ("/@scope%2Fname", "1")
+
+
+def test_nothing_is_under_way_where_nobody_asked(router: Router, ports: dict[str, int]) -> None:
+    """0 before the router runs, and while nobody sends anything."""
+    assert router.under_way([ports["old"]]) == 0
+    router.apply([route(free_port(set()), ports, old=100)])
+    assert router.under_way(list(ports.values())) == 0
+    router.stop()
+    assert router.under_way([ports["old"]]) == 0
+
+
+@pytest.mark.integration
+def test_what_leaves_ends_what_it_has_and_gets_nothing_new(envoy: EnvoyRouter, ports: dict[str, int]) -> None:
+    """A request under way is counted until it is answered, though its instance left; others go elsewhere."""
+    port = free_port(set())
+    shared = {"shop": [ports["old"], ports["new"]]}
+    envoy.apply([Route("prod/shop", port, {"shop": [ports["old"]]}, {"shop": 100})])
+    Named.hold.clear()
+    answers: list[tuple[int, str]] = []
+    slow = threading.Thread(target=lambda: answers.append(get(port, "/hold")))
+    slow.start()
+    try:
+        wait_until(lambda: envoy.under_way([ports["old"]]) == 1, "the request to be under way")
+        envoy.apply(
+            [Route("prod/shop", port, {"shop": [ports["new"]]}, {"shop": 100}, {"shop": [ports["old"]]})]
+        )
+        assert envoy.under_way([ports["old"]]) == 1
+        assert envoy.under_way([ports["new"]]) == 0
+        wait_until(lambda: get(port) == (200, "new"), "new requests to go elsewhere")
+        assert {get(port) for _ in range(20)} == {(200, "new")}
+    finally:
+        Named.hold.set()
+        slow.join(10)
+    assert answers == [(200, "old")]
+    wait_until(lambda: envoy.under_way(shared["shop"]) == 0, "it to be over")

@@ -338,3 +338,24 @@ def test_where_namespaces_are_forbidden_a_plain_process_stands_in(
     chosen = make_sandbox()
     assert (chosen.mode, chosen.promises) == ("plain", frozenset())
     assert Bench(chosen, tmp_path).run("hello").code == 0
+
+
+def test_files_in_memory_have_their_limit(apart: Bench) -> None:
+    """What a job writes to /tmp, /dev/shm, /dev or /run is memory: there is no more of it than announced."""
+    code = """
+import os, multiprocessing
+multiprocessing.Lock()  # needs /dev/shm
+open('/dev/null', 'w').write('x')
+for folder, most in (('/tmp', 64), ('/dev/shm', 16), ('/run', 1), ('/dev', 0)):
+    wrote = 0
+    try:
+        with open(folder + '/big', 'wb', buffering=0) as out:
+            while wrote < 100:
+                wrote += out.write(bytes(1 << 20)) / (1 << 20)
+    except OSError as error:
+        print(folder, error.strerror)
+    assert wrote <= most, (folder, wrote)
+"""
+    limits = Limits(seconds=60, memory_bytes=64 << 20)
+    ended = apart.run(("python", "-c", code), limits=limits)
+    assert ended.code == 0, bytes(apart.output)

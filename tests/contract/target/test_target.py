@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import tarfile
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,3 +175,63 @@ def test_a_full_disk_while_starting_is_told(tmp_path: Path, launch: Launch) -> N
     with pytest.raises(Retry):
         target.start(launch)
     assert not target.observe("ins_1", launch.port, "/healthz").alive
+
+
+def test_a_file_that_was_changed_on_disk_is_replaced_before_it_runs(tmp_path: Path, launch: Launch) -> None:
+    """The bytes that run are those that were installed: edited, added and lost files are found and said."""
+    target, bundle = local(tmp_path), make_bundle(tmp_path, "1.0.0")[1]
+    assert target.install(launch.bundle_digest, bundle) == ""
+    (place,) = target.installs.iterdir()
+    program = place / "site" / "tiny.py"
+    honest = program.read_text()
+    assert program.stat().st_mode & 0o222 == 0
+    assert target.install(launch.bundle_digest, bundle) == ""
+    program.chmod(0o644)
+    program.write_text(honest.replace("serving", "stealing"))
+    (place / "site" / "sitecustomize.py").write_text("print('me too')")
+    said = target.install(launch.bundle_digest, bundle)
+    assert "site/tiny.py" in said
+    assert "site/sitecustomize.py" in said
+    assert program.read_text() == honest
+    assert not (place / "site" / "sitecustomize.py").exists()
+    assert target.install(launch.bundle_digest, bundle) == ""
+    assert [each.name for each in target.installs.iterdir()] == [place.name]
+
+
+def test_an_install_without_a_record_is_made_anew(tmp_path: Path, launch: Launch) -> None:
+    """What an older Clearway installed is not trusted, and nobody is blamed for it."""
+    target, bundle = local(tmp_path), make_bundle(tmp_path, "1.0.0")[1]
+    target.install(launch.bundle_digest, bundle)
+    next(target.records.iterdir()).unlink()
+    assert target.install(launch.bundle_digest, bundle) == ""
+    assert len(list(target.records.iterdir())) == 1
+
+
+def test_a_service_that_dribbles_is_not_healthy(
+    tmp_path: Path, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then keeps nobody waiting: one look has one deadline."""
+    from clearway.integrations.local import target as module
+
+    monkeypatch.setattr(module, "HEALTH_S", 0.3)
+    target, stop = local(tmp_path), threading.Event()
+    target.install(launch.bundle_digest, make_bundle(tmp_path, "1.0.0")[1])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def dribble() -> None:
+            with server.accept()[0] as client, contextlib.suppress(OSError):
+                client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not stop.wait(0.05):
+                    client.sendall(b"x")
+
+        thread = threading.Thread(target=dribble)
+        thread.start()
+        target.start(Launch("ins_1", launch.bundle_digest, ("sleep", "600"), 1, {}))
+        try:
+            seen = target.observe("ins_1", server.getsockname()[1], "/healthz")
+        finally:
+            stop.set()
+            thread.join(10)
+            target.stop("ins_1", 0.5)
+    assert (seen.alive, seen.healthy) == (True, False)
+    assert "does not answer" in seen.detail

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,3 +210,38 @@ def test_the_running_process_says_who_it_is(real: Real) -> None:
         files = list((real.home / "local" / "instances" / each.id).iterdir())
         assert {file.name for file in files} >= {"lock", "pid", "log"}
         assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+@pytest.mark.parametrize("kind", ["rolling", "canary"])
+def test_requests_of_three_seconds_are_not_dropped(real: Real, kind: Any) -> None:
+    """The service drops what it has when it is told to end, so it is told when it has nothing more."""
+    real.go(real.bundle("1.0.0"))
+    wrong: list[str] = []
+    served: set[str] = set()
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            try:
+                status, version = get(real.port(), "/slow")
+            except (OSError, http.client.HTTPException) as error:
+                wrong.append(repr(error))
+                continue
+            served.add(version) if status == 200 else wrong.append(f"{status} {version}")
+
+    clients = [threading.Thread(target=ask) for _ in range(6)]
+    for each in clients:
+        each.start()
+    try:
+        with Load(real.port()):  # for the judge
+            strategy = SHORT if kind == "canary" else StrategySpec(kind="rolling")
+            strategy = strategy.model_copy(update={"warm": timedelta(0)})
+            row = real.go(real.bundle("1.1.0", strategy=strategy), 100)
+            wait_until(lambda: (real.look_after(), len(real.living()) == 2)[1], "the old side to end", 60)
+    finally:
+        stop.set()
+        for each in clients:
+            each.join(15)
+    assert row.outcome == "succeeded", row.reason
+    assert wrong == []
+    assert served == {"1.0.0", "1.1.0"}

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from rollouts import DEV, World, order
 
-from clearway import deploy
+from clearway import deploy, ledger
 from clearway.catalog import Health, StrategySpec
 from clearway.deploy import store
 from clearway.deploy.ports import Launch, Seen
@@ -168,3 +168,52 @@ def test_a_tick_that_was_first_is_told_to_the_person(
         else:
             deploy.abort(uow, DEV, made, "smoke")
     assert world.actions(made) == before
+
+
+def test_what_drains_ends_when_its_last_request_is_answered(world: World) -> None:
+    """Longer than the usual second, and not for ever."""
+    made = first(world)
+    busy = {each.port: 1 for each in world.instances(made)}
+    world.router.unanswered = dict(busy)
+    bad = world.begin(order("1.1.0", strategy=StrategySpec(kind="recreate")))
+    world.run(bad, until=lambda: "still answered" in world.row(bad).reason)
+    for _ in range(20):
+        world.pass_time()
+        world.tick()
+    assert world.target.stops == []
+    world.router.unanswered = {}
+    world.run(bad)
+    assert world.row(bad).outcome == "succeeded"
+    assert len(world.target.stops) == 2
+
+
+def test_a_request_without_an_end_holds_nothing_up(world: World) -> None:
+    """After half a minute the service's own shutdown ends it."""
+    made = first(world)
+    world.router.unanswered = {each.port: 1 for each in world.instances(made)}
+    bad = world.begin(order("1.1.0", strategy=StrategySpec(kind="recreate")))
+    world.run(bad)
+    assert world.row(bad).outcome == "succeeded"
+
+
+def test_what_was_kept_warm_ends_its_requests_too(world: World) -> None:
+    """The chore asks as the rollout does."""
+    made = first(world)
+    world.run(world.begin(order("1.1.0")))
+    world.router.unanswered = {each.port: 1 for each in world.instances(made)}
+    world.settle(45)
+    assert world.target.stops == []
+    world.settle(30)
+    assert len(world.target.stops) == 2
+
+
+def test_installed_bytes_that_were_changed_are_said(world: World) -> None:
+    """Found before a start: replaced, and in the ledger by the bundle's digest."""
+    first(world)
+    bundle = order("1.1.0").bundle_digest
+    world.target.changed[bundle] = "site/shop.py"
+    world.run(world.begin(order("1.1.0")))
+    with world.database.read() as uow:
+        (entry,) = ledger.entries(uow, subject=f"bundle:{bundle}", limit=10).items
+    assert entry.action == "bundle.installed-again"
+    assert "site/shop.py" in entry.reason

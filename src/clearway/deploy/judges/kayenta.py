@@ -106,15 +106,30 @@ def judge_inputs(metrics: Sequence[MetricInput], config: Config | None = None) -
             expected="kind: values",
             todo="Use the native judge for proportions and counts.",
         )
-    if config is None:
-        config = Config(
-            tuple(Rule(m.name, ("metrics",), direction=m.direction, critical=m.critical) for m in metrics)
-        )
+    config = config or config_for(metrics)
     sides = [
         [Series(m.name, tuple(float(v) for v in (m.baseline, m.canary)[side])) for m in metrics]
         for side in (0, 1)
     ]
     return judge(config, *sides)
+
+
+def config_for(metrics: Sequence[MetricInput]) -> Config:
+    """A config of one group; an announced tolerance is the ratio of means that is still allowed."""
+    rules = []
+    for m in metrics:
+        up, down = (1 + m.tolerance, max(0.0, 1 - m.tolerance)) if m.tolerance else (None, None)
+        rules.append(
+            Rule(
+                m.name,
+                ("metrics",),
+                direction=m.direction,
+                critical=m.critical,
+                allowed_increase=up,
+                allowed_decrease=down,
+            )
+        )
+    return Config(tuple(rules))
 
 
 def pair(

@@ -5,7 +5,8 @@ Rules:
    over all announced metrics. So a good canary is called degraded with a chance of at most `alpha`, over all
    its metrics and all its looks together.
 2. A degraded critical metric fails the canary. Others lower the score: the share of judged metrics that pass.
-3. No traffic, no data, too little data, broken data: inconclusive, never pass. Enough to fail is enough.
+3. No traffic, no data, too little data, broken data: inconclusive, never pass. Enough to fail is enough,
+   but not where the same look is asked again (`await_minimum`): a metric is tested once a look.
 4. More looks than were announced: nothing may be spent any more, so nothing can be said.
 5. Every verdict carries its data, test, statistic, interval, p-value, effect, threshold and power.
 """
@@ -38,6 +39,9 @@ class Settings:
     marginal_score: float = 50.0
     min_trials: int = 20  # a proportion with fewer on one side passes nothing
     min_values: int = 8  # values with fewer on one side pass nothing
+    await_minimum: bool = (
+        False  # what is short of data is not tested yet: it will be asked again at this look
+    )
     relevant_points: float = 0.05  # power of proportions is told for a worsening by this much
     relevant_count: float = 2.0  # of counts, for this ratio of rates
     relevant_values: float = 1.5  # of values, for this ratio
@@ -263,7 +267,15 @@ def _smallest(power: Callable[[float], float], limit: float) -> float | None:
 def _holm(tried: list[MetricVerdict], settings: Settings) -> list[MetricVerdict]:
     """Outcomes by Holm's steps: the smallest p-value meets alpha / m, the next alpha / (m - 1), ..."""
     closed, steps, going = list(tried), 0, True
-    tested = [index for index, verdict in enumerate(tried) if verdict.p_value is not None]
+    tested = [
+        index
+        for index, verdict in enumerate(tried)
+        if verdict.p_value is not None and not (settings.await_minimum and verdict.outcome == "nodata")
+    ]
+    for index in set(range(len(tried))) - set(tested):
+        if tried[index].p_value is not None:
+            text = f"{tried[index].reason}: too little data to test yet"
+            closed[index] = replace(tried[index], p_value=None, reason=text)
     for index in sorted(tested, key=lambda i: (tried[i].p_value or 0.0, i)):
         verdict, level = tried[index], settings.level(len(tried) - steps)
         p_value = 1.0 if verdict.p_value is None else verdict.p_value

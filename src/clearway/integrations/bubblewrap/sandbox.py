@@ -3,8 +3,10 @@
 Rules:
 1. In bubblewrap a job has its own root, processes, host name and user, no network but loopback, and sees of
    the machine only /usr, the Python that runs Clearway, and its mounts; it writes only to writable mounts.
-2. Packages of the machine's Python are hidden: what a build imports, it was given.
-3. A plain process promises nothing of this, and says so in its mode and builder id.
+2. What a job keeps in memory by files is limited too: its /tmp holds `memory_bytes` at most, its /dev/shm
+   a quarter of that; /dev is read-only.
+3. Packages of the machine's Python are hidden: what a build imports, it was given.
+4. A plain process promises nothing of this, and says so in its mode and builder id.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from .supervise import supervise
 
 log = logging.getLogger("clearway.build")
 LAUNCH = Path(__file__).with_name("launch.py")
+SMALL = 1 << 20  # bytes; for folders that only hide what is below, or hold what we mount
 _LAUNCH_INSIDE = "/run/launch.py"
 ETC = Path(__file__).with_name("etc")  # what a job finds in /etc
 
@@ -80,7 +83,7 @@ class Bubblewrap:
     def usable(self) -> str | None:
         """Why bubblewrap cannot be used here; None when it can."""
         job = Job((), "/", {}, ())
-        words = [self._program, *self._root(), *self._seen(job), "--", self.python, "-I", "-S", "-c", ""]
+        words = [self._program, *self._root(job), *self._seen(job), "--", self.python, "-I", "-S", "-c", ""]
         try:
             done = subprocess.run(words, capture_output=True, timeout=20, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -89,7 +92,7 @@ class Bubblewrap:
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        words = [self._program, *self._root(), *self._seen(job), "--chdir", job.cwd]
+        words = [self._program, *self._root(job), *self._seen(job), "--chdir", job.cwd]
         for name, value in sorted(job.environment.items()):
             words += ["--setenv", name, value]
         return supervise(
@@ -113,7 +116,7 @@ class Bubblewrap:
         words = [f"--{name.lower()}={value}" for name, value in _lowered(limits).items()]
         return [self._prlimit, *words, "--", *job.argv]
 
-    def _root(self) -> list[str]:
+    def _root(self, job: Job) -> list[str]:
         words = ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
         words += [
             "--unshare-cgroup-try",
@@ -130,7 +133,23 @@ class Bubblewrap:
                 words += ["--symlink", os.readlink(path), str(path)]
             elif path.is_dir():
                 words += ["--ro-bind", str(path), str(path)]
-        return [*words, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/run"]  # noqa: S108 - its own
+        words += ["--proc", "/proc", "--dev", "/dev"]
+        words += self._memory("/dev/shm", job.limits.memory_bytes // 4)  # noqa: S108 - the job's own
+        words += ["--remount-ro", "/dev"]
+        words += self._memory("/tmp", job.limits.memory_bytes)  # noqa: S108 - the job's own
+        return [*words, *self._memory("/run", SMALL)]
+
+    def _memory(self, folder: str, size: int) -> list[str]:
+        """A folder in memory that holds so many bytes at most; bubblewrap before 0.7 cannot limit it."""
+        return [*(["--size", str(size)] if self._sizes else []), "--tmpfs", folder]
+
+    @cached_property
+    def _sizes(self) -> bool:
+        try:
+            done = subprocess.run([self._program, "--help"], capture_output=True, timeout=20, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        return b"--size" in done.stdout + done.stderr
 
     def _seen(self, job: Job) -> list[str]:
         words: list[str] = []
@@ -140,7 +159,7 @@ class Bubblewrap:
         if not Path(prefix).is_relative_to("/usr"):
             words += ["--ro-bind", prefix, prefix]
         for folder in self._machine_packages:
-            words += ["--tmpfs", folder]
+            words += self._memory(folder, SMALL)
         for path in sorted(ETC.iterdir()):
             words += ["--ro-bind", str(path), f"/etc/{path.name}"]
         words += ["--ro-bind", str(LAUNCH), _LAUNCH_INSIDE]

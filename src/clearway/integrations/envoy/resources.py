@@ -21,11 +21,11 @@ def watched(folder: Path, name: str) -> Json:
     }
 
 
-def bootstrap(folder: Path, admin_port: int) -> Json:
-    """What Envoy starts with; all else comes by files."""
+def bootstrap(folder: Path, admin: str) -> Json:
+    """What Envoy starts with; all else comes by files. `admin`: a socket that only its owner may open."""
     return {
         "node": {"id": "clearway", "cluster": "clearway"},
-        "admin": {"address": _address(admin_port)},
+        "admin": {"address": {"pipe": {"path": admin, "mode": 0o600}}},
         "dynamic_resources": {
             "cds_config": watched(folder, "cds.json"),
             "lds_config": watched(folder, "lds.json"),
@@ -73,14 +73,16 @@ def routes_file(port: int) -> str:
     return f"rds-{port}.json"
 
 
-def endpoints(group: str, ports: Sequence[int]) -> Json:
-    """Where a group's instances listen."""
+def endpoints(group: str, ports: Sequence[int], leaving: Sequence[int] = ()) -> Json:
+    """Where a group's instances listen; those that leave end what they have and get nothing new."""
+    found: list[Json] = [{"endpoint": {"address": _address(port)}} for port in sorted(ports)]
+    found += [
+        {"endpoint": {"address": _address(port)}, "health_status": "DRAINING"} for port in sorted(leaving)
+    ]
     return {
         "@type": TYPE + "config.endpoint.v3.ClusterLoadAssignment",
         "cluster_name": group,
-        "endpoints": [
-            {"lb_endpoints": [{"endpoint": {"address": _address(port)}} for port in sorted(ports)]}
-        ],
+        "endpoints": [{"lb_endpoints": found}],
     }
 
 
@@ -144,10 +146,11 @@ def listener(route: Route, folder: Path) -> Json:
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        # A service decides itself what %2F (scoped packages, objects' keys) and underscores mean.
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
         "common_http_protocol_options": {
             "idle_timeout": "3600s",
-            "headers_with_underscores_action": "REJECT_REQUEST",
+            "headers_with_underscores_action": "ALLOW",
         },
         "request_headers_timeout": "10s",
     }

@@ -3,9 +3,10 @@
 Rules:
 1. A group is known to Envoy, warm, before a route names it; it is forgotten after no route names it.
 2. Files are written beside and renamed; Envoy watches the folder for the rename.
-3. An unchanged file tells Envoy nothing, so what is true is read from its admin port, never from a version.
+3. An unchanged file tells Envoy nothing, so what is true is asked of its admin socket, never of a version.
 4. Envoy is a detached program: it outlives Clearway, and is adopted again.
-5. A listener whose port is taken is its own place's trouble: all others are told and confirmed.
+5. Whoever reaches the admin interface may end Envoy: it is a socket in a folder of our own, no port.
+6. A listener whose port is taken is its own place's trouble: all others are told and confirmed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ from clearway.integrations.envoy import resources
 from clearway.kernel import Permanent, Retry
 
 Json = dict[str, Any]
+Groups = dict[str, tuple[Sequence[int], Sequence[int]]]
+ADMIN = "admin.sock"
+OLD_ADMIN = "admin.port"
+ADMIN_S = 2.0
 CONFIRM_S = 10.0
 START_S = 20.0
 POLL_S = 0.01
@@ -47,7 +52,7 @@ def envoy_program() -> str:
 
 
 class EnvoyRouter:
-    """One Envoy in a folder: `boot.json`, `xds/`, `admin.port`, and the program's own files."""
+    """One Envoy in a folder: `boot.json`, `xds/`, and the program's own files, with its admin socket."""
 
     def __init__(self, folder: Path, program: Callable[[Path], Any], concurrency: int = 1) -> None:
         self.folder = folder
@@ -80,6 +85,14 @@ class EnvoyRouter:
         self._told = ordered
         return dict(self._closed)
 
+    def under_way(self, ports: Collection[int]) -> int:
+        """See Router."""
+        answer = self._get("/clusters?format=json") or {}
+        hosts = (
+            host for each in answer.get("cluster_statuses", []) for host in each.get("host_statuses", [])
+        )
+        return sum(_requests_at(host) for host in hosts if _port_of(host) in ports)
+
     def alive(self) -> bool:
         """See Router."""
         return self._program.alive() and self._get("/ready") is not None
@@ -89,13 +102,11 @@ class EnvoyRouter:
         self._told = None
         self._program.stop(5.0)
 
-    def _write_before(self, routes: Sequence[Route]) -> dict[str, Sequence[int]]:
+    def _write_before(self, routes: Sequence[Route]) -> Groups:
         """Endpoints and clusters, wanted ones and those that routes may still name; the wanted groups."""
-        wanted: dict[str, Sequence[int]] = {}
-        for route in routes:
-            wanted.update({group: ports for group, ports in route.groups.items() if ports})
-        for group, ports in wanted.items():
-            self._write(resources.endpoints_file(group), [resources.endpoints(group, ports)])
+        wanted = _groups(routes)
+        for group, (ports, leaving) in wanted.items():
+            self._write(resources.endpoints_file(group), [resources.endpoints(group, ports, leaving)])
         known = {str(each["name"]) for each in self._read("cds.json")}
         self._write("cds.json", [resources.cluster(group, self.xds) for group in sorted(known | set(wanted))])
         if not (self.xds / "lds.json").exists():
@@ -111,7 +122,7 @@ class EnvoyRouter:
 
     def _write_after(self, routes: Sequence[Route]) -> None:
         """Forget groups that no route knows any more."""
-        wanted = {group for route in routes for group, ports in route.groups.items() if ports}
+        wanted = _groups(routes)
         self._write("cds.json", [resources.cluster(group, self.xds) for group in sorted(wanted)])
         keep = {resources.endpoints_file(group) for group in wanted}
         for file in self.xds.glob("eds-*.json"):
@@ -154,10 +165,11 @@ class EnvoyRouter:
             raise Retry(f"the router ends as soon as it is started. It last said: {last or 'nothing'}")
 
     def _start(self) -> None:
-        port = _free_port()
         boot = self.folder / "boot.json"
-        boot.write_text(json.dumps(resources.bootstrap(self.xds, port)))
-        (self.folder / "admin.port").write_text(str(port))
+        # Relative to the folder it runs in: a socket's path may have 107 characters, a home's has more.
+        boot.write_text(json.dumps(resources.bootstrap(self.xds, ADMIN)))
+        (self.folder / "process" / ADMIN).unlink(missing_ok=True)
+        (self.folder / OLD_ADMIN).unlink(missing_ok=True)
         argv = [envoy_program(), "-c", str(boot), "--concurrency", str(self._concurrency)]
         self._open.clear()
         self._program.start(
@@ -169,8 +181,11 @@ class EnvoyRouter:
         """It answers, or it is gone."""
         return self._get("/ready") is not None or not self._program.alive()
 
-    def _confirm_groups(self, groups: Mapping[str, Sequence[int]]) -> None:
-        wanted = {group: set(ports) for group, ports in groups.items()}
+    def _confirm_groups(self, groups: Groups) -> None:
+        wanted = {
+            group: dict.fromkeys(ports, False) | dict.fromkeys(leaving, True)
+            for group, (ports, leaving) in groups.items()
+        }
 
         def known() -> bool:
             answer = self._get("/clusters?format=json") or {}
@@ -228,12 +243,14 @@ class EnvoyRouter:
             time.sleep(POLL_S)
 
     def _get(self, path: str) -> Json | None:
-        """The admin port's answer as JSON ({} when it is text), None when there is none."""
+        """The admin interface's answer as JSON ({} when it is text), None when there is none."""
+        connection: http.client.HTTPConnection = _Admin(self.folder / "process")
         try:
-            port = int((self.folder / "admin.port").read_text())
+            # An Envoy that an older Clearway started has a port; it serves on until it ends.
+            port = int((self.folder / OLD_ADMIN).read_text())
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ADMIN_S)
         except (FileNotFoundError, ValueError):
-            return None
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            pass
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -250,9 +267,49 @@ class EnvoyRouter:
             return {}
 
 
-def _ports_in(cluster: Json) -> set[int]:
-    hosts = cluster.get("host_statuses", [])
-    return {int(each["address"]["socket_address"]["port_value"]) for each in hosts}
+class _Admin(http.client.HTTPConnection):
+    """HTTP to the socket in a folder, however long the folder's path is."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__("localhost", timeout=ADMIN_S)
+        self._folder = folder
+
+    def connect(self) -> None:
+        """See HTTPConnection."""
+        descriptor = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(ADMIN_S)
+            self.sock.connect(f"/proc/self/fd/{descriptor}/{ADMIN}")
+        finally:
+            os.close(descriptor)
+
+
+def _groups(routes: Sequence[Route]) -> Groups:
+    """By group: the ports that serve, and those that leave."""
+    found: Groups = {}
+    for route in routes:
+        for group in sorted({*route.groups, *route.leaving}):
+            ports, leaving = route.groups.get(group, ()), route.leaving.get(group, ())
+            if ports or leaving:
+                found[group] = (ports, leaving)
+    return found
+
+
+def _port_of(host: Json) -> int:
+    return int(host["address"]["socket_address"]["port_value"])
+
+
+def _ports_in(cluster: Json) -> dict[int, bool]:
+    """By port: whether it leaves."""
+    return {
+        _port_of(each): each.get("health_status", {}).get("eds_health_status") == "DRAINING"
+        for each in cluster.get("host_statuses", [])
+    }
+
+
+def _requests_at(host: Json) -> int:
+    return sum(int(each.get("value", 0)) for each in host.get("stats", []) if each.get("name") == "rq_active")
 
 
 def _weights_in(config: Json) -> list[Json]:
@@ -261,9 +318,3 @@ def _weights_in(config: Json) -> list[Json]:
             clusters = route.get("route", {}).get("weighted_clusters", {}).get("clusters", [])
             return [{"name": each["name"], "weight": each["weight"]} for each in clusters]
     return []
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

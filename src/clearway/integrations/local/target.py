@@ -1,20 +1,31 @@
-"""Runs instances as processes of this machine."""
+"""Runs instances as processes of this machine.
+
+Rules:
+1. A bundle is installed complete or not at all, its files read-only, and recorded outside its tree.
+2. Before each start the installed files are compared with the record; changed ones are replaced.
+3. A look at an instance takes HEALTH_S at most, however slowly it answers.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import os
 import shutil
+import socket
 import sys
 import sysconfig
 import tarfile
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 from clearway.deploy.ports import Launch, Seen
 from clearway.kernel import Permanent, Retry
 
+from . import installed
 from .programs import Program
 
 HEALTH_S = 2.0
@@ -23,12 +34,13 @@ MAX_BUNDLE = 4 << 30  # bytes a bundle may unpack to
 
 
 class LocalTarget:
-    """Installs below `root/installs/<digest>`, instances in `root/instances/<id>`."""
+    """Installs in `root/installs`, recorded in `root/records`, instances in `root/instances/<id>`."""
 
     def __init__(self, root: Path) -> None:
         self.installs = root / "installs"
         self.instances = root / "instances"
-        for folder in (self.installs, self.instances):
+        self.records = root / "records"
+        for folder in (self.installs, self.instances, self.records):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def _place(self, bundle_digest: str) -> Path:
@@ -37,19 +49,27 @@ class LocalTarget:
     def _program(self, instance_id: str) -> Program:
         return Program(self.instances / instance_id)
 
-    def install(self, bundle_digest: str, bundle: Path) -> None:
+    def install(self, bundle_digest: str, bundle: Path) -> str:
         """See Target. Unpacked beside and renamed, so a crash leaves no half install."""
         place = self._place(bundle_digest)
-        if place.exists():
-            return
+        record = self.records / f"{place.name}.json"
+        there = place.exists()
+        changed = installed.difference(place, record) if there else ""
+        if changed is None:
+            return ""
         beside = Path(tempfile.mkdtemp(dir=self.installs, prefix=".new-"))
+        aside = beside.with_name(beside.name + ".old")
         try:
             _unpack(bundle, beside / "bundle")
             _install_wheels(beside / "bundle", beside / "site", beside / "bin")
+            installed.seal(beside, record)
+            if there:  # what runs keeps its open files; what it reads from now on is right again
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(place, aside)
             os.rename(beside, place)
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-                return  # somebody else was first, with the same bytes
+                return changed  # somebody else was first, with the same bytes
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Retry(
                     "the disk that holds installed services is full", todo="Free some space."
@@ -63,6 +83,8 @@ class LocalTarget:
             raise Permanent(f"the bundle cannot be installed: {text}") from error
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(aside, ignore_errors=True)
+        return changed
 
     def start(self, launch: Launch) -> None:
         """See Target."""
@@ -93,8 +115,10 @@ class LocalTarget:
             last = program.log_tail(3).strip().replace("\n", " | ")
             text = f"the process is gone; it last said: {last[-300:] or 'nothing'}"
             return Seen(False, False, None, text)
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HEALTH_S)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
         try:
+            connection.sock = _Within(HEALTH_S)
+            connection.sock.connect(("127.0.0.1", port))
             connection.request("GET", health_path, headers={"Connection": "close"})
             status = connection.getresponse().status
         except (OSError, http.client.HTTPException) as error:
@@ -106,6 +130,23 @@ class LocalTarget:
     def log_tail(self, instance_id: str, lines: int = 20) -> str:
         """See Target."""
         return self._program(instance_id).log_tail(lines)
+
+
+class _Within(socket.socket):
+    """A connection that has so many seconds for everything, not for each read."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM)
+        self._deadline = time.monotonic() + seconds
+        self.settimeout(seconds)
+
+    def recv_into(self, *args: Any) -> int:
+        """See socket."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self.settimeout(left)
+        return super().recv_into(*args)
 
 
 def _argv(place: Path, command: tuple[str, ...]) -> list[str]:
