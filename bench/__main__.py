@@ -43,6 +43,8 @@ def main() -> int:
                 continue
             print(f"bench: {group}.{measure.__name__} …", file=sys.stderr, flush=True)
             figures.extend(attempt(group, measure))
+    if chosen.figure and not figures:
+        parser.error(f"no figure is called {chosen.figure}")
     print(table(figures))
     keep([row_of(figure) for figure in figures])
     return int(any(figure.value is None for figure in figures))

@@ -60,7 +60,7 @@ def bare(_: object = None) -> None:
         subprocess.run(["true"], check=True)
 
 
-def overhead_ms() -> list[Figure]:
+def build_overhead_ms() -> list[Figure]:
     """From the request to the end of a build of three steps, less the bare commands."""
     with noop_service() as running:
         running.built("noop")  # the first one clones

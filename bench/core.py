@@ -89,7 +89,7 @@ def _busy_s(family: list[psutil.Process]) -> float:
 FIGURES = [
     ready_s,
     idle,
-    builds.overhead_ms,
+    builds.build_overhead_ms,
     builds.queue_1000_builds_s,
     rollouts.dispatch_and_resume,
     rollouts.dropped_requests,
