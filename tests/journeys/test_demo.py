@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from postgres import empty_postgres
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(420)]
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The demo's data, from one real run."""
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The demo's data, from one real run on each database."""
     folder = tmp_path_factory.mktemp("demo")
+    environment = dict(os.environ)
+    if request.param == "postgresql":
+        database = empty_postgres()
+        environment["CLEARWAY_DATABASE_URL"] = database.url
+        database.dispose()
     data = folder / "story.json"
     command = [
         sys.executable,
@@ -27,7 +34,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "--json",
         str(data),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return dict(json.loads(data.read_text()))
 

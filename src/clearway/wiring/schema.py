@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+ASK_S = 0.1
 _ADVISORY_LOCK = 0x636C656172776179  # "clearway"
 
 
@@ -68,9 +70,11 @@ def _one_at_a_time(database: Database, home: Path) -> Iterator[None]:
             yield
         return
     with database.engine.connect() as connection:
-        # Outside a transaction: an open one would keep the engine's concurrent index builds waiting for ever.
+        # The engine builds indexes concurrently, which waits for every open transaction and every running
+        # statement, such as one that waits for this lock: so nothing stays open, and we ask again and again.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(sa.text("select pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+        while not connection.scalar(sa.text("select pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+            time.sleep(ASK_S)
         try:
             yield
         finally:
