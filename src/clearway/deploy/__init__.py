@@ -7,6 +7,7 @@ from .events import (
     DeploymentGoingBack,
     DeploymentStarted,
     JudgementMade,
+    ServingAgain,
     TrafficMoved,
 )
 from .flows import CHORES, FLOWS
@@ -47,6 +48,7 @@ __all__ = [
     "Router",
     "Running",
     "Serving",
+    "ServingAgain",
     "Stage",
     "Step",
     "Target",

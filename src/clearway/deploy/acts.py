@@ -14,7 +14,7 @@ from clearway.storage import Database, UnitOfWork
 
 from . import launch, measure, store, traffic
 from .decide import Decision, Look, side_of
-from .events import DeploymentFinished, DeploymentGoingBack, JudgementMade, TrafficMoved
+from .events import DeploymentFinished, DeploymentGoingBack, JudgementMade, ServingAgain, TrafficMoved
 from .judging import judge as ask_judge
 from .model import Deployment, Instance, Order, Side, Stage, group_of
 from .ports import Target
@@ -253,6 +253,7 @@ def serve_alone(uow: UnitOfWork, row: Deployment) -> None:
     store.set_weights(uow, row.order.service, row.order.environment, weights)
     _record(uow, row, "traffic-moved", "what ran before is healthy again, and serves", {"weights": weights})
     uow.publish(TrafficMoved(**_ids(row), weights=weights))
+    uow.publish(ServingAgain(**_ids(row)))
 
 
 def _finish(database: Database, row: Deployment, previous: Deployment | None, decision: Decision) -> None:

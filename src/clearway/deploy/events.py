@@ -54,3 +54,8 @@ class DeploymentFinished(_Deployment):
     reason: str
     reached_traffic: bool
     kind: str  # rollout or rollback
+
+
+@dataclass(frozen=True)
+class ServingAgain(_Deployment):
+    """After a way back that failed, what ran before got well by itself, and has all traffic again."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted, ServingAgain
 
 from .events import IncidentOpened, IncidentResolved, IncidentRestored
 from .facts import IncidentFacts
@@ -19,6 +19,7 @@ from .service import (
     note,
     on_finished,
     on_going_back,
+    on_serving_again,
     on_started,
     open_count,
     opened_since,
@@ -31,6 +32,7 @@ SUBSCRIBERS: Sequence[tuple[type[Any], Callable[..., None]]] = (
     (DeploymentStarted, on_started),
     (DeploymentGoingBack, on_going_back),
     (DeploymentFinished, on_finished),
+    (ServingAgain, on_serving_again),
 )
 
 __all__ = [

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from clearway import access, catalog, deploy, ledger, releases
-from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack, DeploymentStarted, ServingAgain
 from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
@@ -212,6 +212,14 @@ def on_finished(uow: UnitOfWork, event: DeploymentFinished) -> None:
         for lasting in store.unrestored(uow, event.service, event.environment):
             how = "rollback" if event.kind == "rollback" else "next deployment"
             why = f"the {how} to {event.version} is healthy and serves everybody"
+            _restored(uow, SYSTEM, lasting, event.deployment_id, why)
+
+
+def on_serving_again(uow: UnitOfWork, event: ServingAgain) -> None:
+    """What a failed rollout took down got well; what people declared is theirs to restore."""
+    for lasting in store.unrestored(uow, event.service, event.environment):
+        if lasting.deployment_id:
+            why = f"{event.version} is healthy again and serves everybody"
             _restored(uow, SYSTEM, lasting, event.deployment_id, why)
 
 

@@ -10,7 +10,7 @@ import pytest
 from databases import make_database
 
 from clearway import access, catalog, deploy, incidents, ledger, workflow
-from clearway.deploy import DeploymentFinished, DeploymentGoingBack
+from clearway.deploy import DeploymentFinished, DeploymentGoingBack, ServingAgain
 from clearway.deploy import store as deploy_store
 from clearway.incidents import Incident, IncidentOpened, IncidentResolved, IncidentRestored
 from clearway.kernel import (
@@ -161,6 +161,16 @@ def test_a_failed_deployment_stays_open_until_the_next_one_is_healthy(database: 
     tell(database, finished("succeeded", "dep_3", "rollback", version="1.1.0"))
     (found,) = all_of(database)
     assert (found.status, found.restored_by_deployment) == ("restored", "dep_3")
+
+
+def test_what_gets_well_by_itself_restores_what_rollouts_lost(database: Database) -> None:
+    """After a failed way back the old version serves again: restored by its deployment, once."""
+    tell(database, finished("failed"))
+    for _ in range(2):
+        tell(database, ServingAgain("dep_1", "shop", "prod", "1.1.0"))
+    (found,) = all_of(database)
+    assert (found.status, found.restored_by_deployment) == ("restored", "dep_1")
+    assert actions_of(database, found) == ["incident.opened", "incident.restored"]
 
 
 def test_a_success_elsewhere_restores_nothing(database: Database) -> None:
