@@ -45,7 +45,8 @@ def shop(system: System, tmp_path: Path) -> System:
 
 def newest(system: System) -> dict[str, Any]:
     """The newest deployment, read beside the running system: it must be caught between two steps."""
-    uri = f"file:{system.home / 'clearway.db'}?mode=ro"
+    # Not mode=ro: a kill may leave a journal, which whoever reads next has to roll back.
+    uri = f"file:{system.home / 'clearway.db'}?mode=rw"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
         connection.row_factory = sqlite3.Row
         query = "select * from deploy_deployment order by id desc limit 1"
