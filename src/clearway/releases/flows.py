@@ -24,6 +24,8 @@ log = logging.getLogger("clearway.releases")
 def advance(database: Database, run: Run, promotion_id: str, revision: int) -> None:
     """One look at a promotion. A look that fails is shown on the promotion, and repeated a minute later."""
     try:
+        with database.read() as uow:
+            service.ahead_of_look(uow, promotion_id)
         with database.begin() as uow:
             service.advance(uow, promotion_id, revision)
         return
@@ -39,6 +41,8 @@ def advance(database: Database, run: Run, promotion_id: str, revision: int) -> N
 def follow(database: Database, run: Run, promotion_id: str, attempt: int = 0) -> None:
     """Promote what did well to the next environment; tried again for a day while it cannot be planned."""
     try:
+        with database.read() as uow:
+            service.ahead_of_following(uow, promotion_id)
         with database.begin() as uow:
             service.follow(uow, promotion_id)
     except ClearwayError as error:

@@ -238,6 +238,12 @@ def promotion(uow: UnitOfWork, promotion_id: str, *, lock: bool = False) -> Prom
     return None if row is None else _with_approvals(uow, [row._mapping])[0]
 
 
+def head(uow: UnitOfWork, promotion_id: str) -> Head | None:
+    """One promotion without its plan and approvals."""
+    row = uow.connection.execute(sa.select(*_HEAD).where(promotions.c.id == promotion_id)).one_or_none()
+    return None if row is None else Head(*row)
+
+
 def promotion_of_deployment(uow: UnitOfWork, deployment_id: str) -> Promotion | None:
     """The promotion that a deployment carries out."""
     query = sa.select(promotions).where(promotions.c.deployment_id == deployment_id)

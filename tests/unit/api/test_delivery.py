@@ -12,7 +12,7 @@ from answers import Held
 from house import House
 from servers import Settings
 
-from clearway import access, build
+from clearway import access, build, source
 from clearway.api import create_app
 from clearway.api.ask import Ask
 from clearway.api.routes.builds import follow
@@ -35,6 +35,26 @@ def client(house: House, tmp_path: Path) -> Iterator[Callable[..., Held]]:
     yield make
     for each in made:
         each.close()
+
+
+def test_no_request_walks_a_history_while_others_wait_to_write(
+    house: House, client: Callable[..., Held], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making a release and asking for a promotion read the commits before they write."""
+    waits: list[bool] = []
+    whole = source.commits_between
+
+    def seen(*args: Any) -> Any:
+        waits.append(house.database._writers.locked())
+        return whole(*args)
+
+    monkeypatch.setattr(source, "commits_between", seen)
+    dana, build_id = client("dana"), house.build("1.0.0")
+    body = {"service": "shop", "version": "1.0.0", "environment": "dev", "reason": "first"}
+    assert dana.post("/v1/releases", json={"service": "shop", "build_id": build_id}).status_code == 201
+    assert dana.post("/v1/promotions", json=body).status_code == 201
+    assert waits
+    assert not any(waits)
 
 
 def test_from_a_build_to_production(house: House, client: Callable[..., Held]) -> None:

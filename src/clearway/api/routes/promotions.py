@@ -39,6 +39,9 @@ def promote(
             lambda uow: releases.dry_run(uow, ask.actor, *to, override_freeze=body.override_freeze)
         )
 
+    with ask.database.read() as before:
+        releases.ahead_of_promotion(before, *to)
+
     def act(uow: UnitOfWork) -> Answer:
         made = releases.promote(uow, ask.actor, *to, reason=body.reason, override_freeze=body.override_freeze)
         return _answer(made)

@@ -23,8 +23,12 @@ router = APIRouter(prefix="/v1", route_class=Guarded, tags=["releases"])
 def create(ask: Asked, body: ReleaseBody) -> Response:
     """Make the release of a build; the same content again is the same release."""
 
+    of = {"build_id": body.build_id, "version": body.version}
+    with ask.database.read() as before:  # a walk over years of history must keep no writer waiting
+        releases.ahead_of_release(before, body.service, **of)
+
     def act(uow: UnitOfWork) -> Answer:
-        made = releases.create(uow, ask.actor, body.service, build_id=body.build_id, version=body.version)
+        made = releases.create(uow, ask.actor, body.service, **of)
         return Answer(shown(made), 201, f"/v1/releases/{made.service}/{made.version}")
 
     return ask.write(act)

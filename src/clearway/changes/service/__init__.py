@@ -1,7 +1,7 @@
 """The verbs of changes."""
 
 from .approvals import approvals, approvals_of_many, record_approval, void_approvals
-from .notes import read_notes, release_notes
+from .notes import draft_notes, read_notes, release_notes
 from .requests import change_request, close_request, open_request, rewrite_request
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "approvals_of_many",
     "change_request",
     "close_request",
+    "draft_notes",
     "open_request",
     "read_notes",
     "record_approval",

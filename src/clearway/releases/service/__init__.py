@@ -1,5 +1,6 @@
 """The verbs of releases, one file each."""
 
+from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_of_release
 from .approve import ATTEST, approve, cancel, reject
 from .calendars import all_calendars, apply, open_now, plan_apply
 from .create import create
@@ -34,6 +35,10 @@ __all__ = [
     "Overview",
     "Trace",
     "advance",
+    "ahead_of_following",
+    "ahead_of_look",
+    "ahead_of_promotion",
+    "ahead_of_release",
     "all_calendars",
     "apply",
     "approve",

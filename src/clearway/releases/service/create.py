@@ -27,7 +27,7 @@ def create(
     The same content again is the same release. Raises Conflict when the version exists with other content.
     """
     access.require(uow, actor, "release:create", service=service)
-    built = _find_build(uow, service, build_id, version)
+    built = find_build(uow, service, build_id, version)
     if built.commit is None or built.version is None:
         raise Conflict(f"build {built.id} names no commit or no version")
     definition = _definition(uow, service, built.commit)
@@ -68,9 +68,7 @@ def _make(
 ) -> Release:
     service, version, commit = content["service"], content["version"], content["commit"]
     route = catalog.route_of(uow, service)
-    last = store.place(uow, service, route.environments[-1])
-    runs = store.release_by(uow, digest=last.release_digest) if last and last.release_digest else None
-    since = {"since_version": runs.version, "since_commit": runs.commit} if runs else {}
+    runs, since = runs_at_the_end(uow, service)
     notes = changes.release_notes(uow, service, version, commit, **since)
     stops = [catalog.environment(uow, name) for name in route.environments]
     policy = digest_of([[each.name, environment_digest(each), policy_digest(each)] for each in stops])
@@ -98,7 +96,15 @@ def _make(
     )
 
 
-def _find_build(uow: UnitOfWork, service: str, build_id: str | None, version: str | None) -> build.Build:
+def runs_at_the_end(uow: UnitOfWork, service: str) -> tuple[Release | None, dict[str, str]]:
+    """The release at the end of the route, and since what the notes tell."""
+    last = store.place(uow, service, catalog.route_of(uow, service).environments[-1])
+    runs = store.release_by(uow, digest=last.release_digest) if last and last.release_digest else None
+    return runs, {"since_version": runs.version, "since_commit": runs.commit} if runs else {}
+
+
+def find_build(uow: UnitOfWork, service: str, build_id: str | None, version: str | None) -> build.Build:
+    """The build that a release is made of. Raises NotFound, Invalid, Conflict."""
     if build_id is not None:
         found = build.get(uow, build_id)
     elif version is not None:

@@ -234,6 +234,12 @@ def stop_before(uow: UnitOfWork, service: str, environment: str) -> str | None:
     return route.before(environment)
 
 
+def stop_after(uow: UnitOfWork, service: str, environment: str) -> str | None:
+    """The stop after an environment on the service's route; None at its end, and beside it."""
+    route = catalog.route_of(uow, service)
+    return route.after(environment) if environment in route.environments else None
+
+
 def dependants(uow: UnitOfWork, service: str) -> tuple[str, ...]:
     """The services that need this one, directly or through others."""
     found: set[str] = set()

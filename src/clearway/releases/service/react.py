@@ -18,7 +18,7 @@ from clearway.kernel import SYSTEM, Conflict, Diff
 from clearway.releases import store
 from clearway.releases.model import OPEN, WAITING, Promotion, State
 from clearway.releases.service.moving import nudge, wake_later, write
-from clearway.releases.service.planning import make_plan
+from clearway.releases.service.planning import make_plan, stop_after
 from clearway.releases.service.promote import open_promotion
 from clearway.releases.service.waking import wake
 from clearway.storage import UnitOfWork
@@ -48,7 +48,7 @@ def on_deployment_finished(uow: UnitOfWork, happened: DeploymentFinished) -> Non
     store.settle(uow, ended, runs=state == "succeeded")
     changes.close_request(uow, ended.id, _CLOSINGS.get(state, "failed"), why)
     here = {"service": ended.service, "environment": ended.environment}
-    following = _stop_after(uow, ended)
+    following = stop_after(uow, ended.service, ended.environment)
     if state != "succeeded" or following is None:
         wake(uow, here)
     else:
@@ -76,7 +76,7 @@ def follow(uow: UnitOfWork, promotion_id: str) -> Promotion | None:
     done = store.promotion(uow, promotion_id)
     if done is None or done.state != "succeeded":
         return None
-    environment = _stop_after(uow, done)
+    environment = stop_after(uow, done.service, done.environment)
     release = store.release_by(uow, id=done.release_id)
     if environment is None or release is None:
         return None
@@ -170,10 +170,3 @@ def sweep(uow: UnitOfWork) -> int:
         if fresh is not None:
             nudge(uow, fresh)
     return len(late)
-
-
-def _stop_after(uow: UnitOfWork, promotion: Promotion) -> str | None:
-    route = catalog.route_of(uow, promotion.service)
-    if promotion.environment not in route.environments:
-        return None
-    return route.after(promotion.environment)
