@@ -55,17 +55,16 @@ def wake(
     database: Database, run: Run, scopes: Sequence[Mapping[str, Any]], after: str = "", attempt: int = 0
 ) -> None:
     """Have all that wait in these scopes looked at, some at a time; what fails goes on a minute later."""
-    for number, scope in enumerate(scopes):
-        last: str | None = after if number == 0 else ""
-        while last is not None:
-            try:
-                with database.begin() as uow:
-                    found = service.wake_batch(uow, scope, last)
-            except ClearwayError as error:
-                rest = {"scopes": [dict(each) for each in scopes[number:]], "after": last}
-                _again(database, service.WAKE, run.key, rest, attempt, error)
-                return
-            last = found
+    try:
+        with database.read() as uow:
+            batches = service.waiting_batches(uow, scopes, after)
+        for batch in batches:
+            with database.begin() as uow:
+                service.wake_batch(uow, batch)
+            after = batch[-1]
+    except ClearwayError as error:
+        rest = {"scopes": [dict(each) for each in scopes], "after": after}
+        _again(database, service.WAKE, run.key, rest, attempt, error)
 
 
 def attest(database: Database, run: Run, promotion_id: str, approval_id: str, attempt: int = 0) -> None:

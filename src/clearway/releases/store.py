@@ -292,11 +292,16 @@ def count_waiting(uow: UnitOfWork, scope: Mapping[str, Any]) -> int:
     return int(uow.connection.execute(query).scalar_one())
 
 
-def lock_waiting(uow: UnitOfWork, scope: Mapping[str, Any], after: str, limit: int) -> list[tuple[str, int]]:
-    """Ids and revisions of waiting promotions after an id, in order and locked; nothing else is read."""
-    query = _waiting(sa.select(promotions.c.id, promotions.c.revision), scope)
-    query = query.where(promotions.c.id > after).order_by(promotions.c.id).limit(limit)
-    return [(row.id, row.revision) for row in uow.connection.execute(query.with_for_update())]
+def waiting_ids(uow: UnitOfWork, scope: Mapping[str, Any]) -> list[str]:
+    """Ids of the promotions that wait in a scope."""
+    return list(uow.connection.execute(_waiting(sa.select(promotions.c.id), scope)).scalars())
+
+
+def lock_waiting(uow: UnitOfWork, promotion_ids: Iterable[str]) -> list[tuple[str, int]]:
+    """Ids and revisions of those that wait, in order and locked; nothing else is read of them."""
+    query = _waiting(sa.select(promotions.c.id, promotions.c.revision), {"ids": list(promotion_ids)})
+    rows = uow.connection.execute(query.order_by(promotions.c.id).with_for_update())
+    return [(row.id, row.revision) for row in rows]
 
 
 def _waiting(query: sa.Select[Any], scope: Mapping[str, Any]) -> sa.Select[Any]:

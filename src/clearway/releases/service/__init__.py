@@ -24,7 +24,7 @@ from .react import (
 from .read import change_request, notes, promotion, promotion_of_deployment, promotions, release, releases
 from .rollback import rollback
 from .trace import Link, Trace, trace
-from .waking import WAKE, wake_batch
+from .waking import WAKE, waiting_batches, wake_batch
 
 __all__ = [
     "ATTEST",
@@ -70,5 +70,6 @@ __all__ = [
     "rollback",
     "sweep",
     "trace",
+    "waiting_batches",
     "wake_batch",
 ]

@@ -34,13 +34,17 @@ def wake(uow: UnitOfWork, *scopes: Mapping[str, Any]) -> int:
     return sum(count for _, count in waiting)
 
 
-def wake_batch(uow: UnitOfWork, scope: Mapping[str, Any], after: str) -> str | None:
-    """Have the next of a scope looked at; the id of the last one, None when none is left."""
-    found: Sequence[tuple[str, int]] = store.lock_waiting(uow, scope, after, BATCH)
-    if not found:
-        return None
+def waiting_batches(uow: UnitOfWork, scopes: Sequence[Mapping[str, Any]], after: str) -> list[list[str]]:
+    """Ids of what waits in these scopes, after an id, in order and in batches."""
+    found = {each for scope in scopes for each in store.waiting_ids(uow, scope) if each > after}
+    ids = sorted(found)
+    return [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
+
+
+def wake_batch(uow: UnitOfWork, promotion_ids: Sequence[str]) -> None:
+    """Have these looked at now, if they still wait."""
+    found = store.lock_waiting(uow, promotion_ids)
     store.set_wake(uow, [promotion_id for promotion_id, _ in found], uow.now())
     for promotion_id, revision in found:
         args = {"promotion_id": promotion_id, "revision": revision}
         workflow.start(uow, FLOW, f"{promotion_id}/{revision}", args)
-    return found[-1][0]
