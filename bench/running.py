@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -114,8 +115,11 @@ class Running(Supervised):
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def token_of(self, user: str) -> str:
-        """A new token of a user."""
-        return str(self.post("/v1/tokens", {"user": user, "name": "bench", "expires_in": "1d"})["token"])
+        """A new token of a user, made with their own password: only such a one approves."""
+        first, own = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        self.client.post(f"/v1/users/{user}/password", json={"password": first}).raise_for_status()
+        body = {"name": user, "password": first, "new_password": own, "label": "bench", "expires_in": "1d"}
+        return str(self.post("/v1/sign-in", body)["token"])
 
     def post(self, path: str, body: dict[str, Any], client: httpx.Client | None = None) -> Any:
         """Send; raises RuntimeError with the server's words when it says no."""

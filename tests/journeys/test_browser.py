@@ -19,7 +19,7 @@ from tests.journeys.conftest import System
 
 CHROMIUM = shutil.which("chromium")
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "make_repository.py"
-PASSWORD = "correct horse battery staple"
+FIRST, PASSWORD = "set by the administrator", "correct horse battery staple"
 
 pytestmark = [
     pytest.mark.journey,
@@ -53,8 +53,10 @@ def shop(system: System, tmp_path_factory: pytest.TempPathFactory) -> System:
     system.up()
     system.cli("apply", "--yes", str(folder / "platform.yaml"))
     with system.client() as client:
-        answer = client.post("/v1/users/boss/password", json={"password": PASSWORD})
+        answer = client.post("/v1/users/boss/password", json={"password": FIRST})
         assert answer.status_code == 204, answer.text
+        body = {"name": "boss", "password": FIRST, "new_password": PASSWORD}
+        assert client.post("/v1/sign-in", json=body).status_code == 201
     for version in ("1.0.0", "1.1.0"):
         system.cli("build", "shop", "--ref", f"v{version}", "--once", "--wait")
         system.cli("release", "shop", version)

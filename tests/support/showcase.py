@@ -71,7 +71,7 @@ class Showcase(House):
         self.began = self.clock().timestamp() - 10
         super().__post_init__()
         with self.database.begin() as uow:
-            access.set_password(uow, ROOT, RITA.name, PASSWORD)
+            access.set_password(uow, RITA, RITA.name, PASSWORD)
 
     def _database(self) -> Database:
         database = super()._database()

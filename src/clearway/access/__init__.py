@@ -4,6 +4,7 @@ from .documents import KINDS, GrantDocument, RoleDocument, UserDocument
 from .events import PeopleChanged
 from .model import (
     ACTIONS,
+    PERSONAL_ACTIONS,
     ROLES,
     Binding,
     Grant,
@@ -24,6 +25,7 @@ from .service import (
     bindings,
     bootstrap,
     check_csrf,
+    claim_token,
     create_token,
     groups_of,
     list_tokens,
@@ -44,6 +46,7 @@ from .service import (
 __all__ = [
     "ACTIONS",
     "KINDS",
+    "PERSONAL_ACTIONS",
     "ROLES",
     "Binding",
     "Grant",
@@ -66,6 +69,7 @@ __all__ = [
     "bindings",
     "bootstrap",
     "check_csrf",
+    "claim_token",
     "create_token",
     "groups_of",
     "list_tokens",

@@ -4,6 +4,8 @@ Rules:
 1. What no policy permits is refused; `forbid` wins over every `permit`.
 2. An action, a user or an attribute that the schema does not know, or an error while deciding, is a no.
 3. A token narrows its user's permissions before Cedar is asked; it never widens them.
+4. A token or password that somebody else made for its user does not approve, reject or override: whoever made
+   it may hold it still.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from clearway.kernel import Actor
 from .model import (
     ACTIONS,
     ENVIRONMENT_ACTIONS,
+    PERSONAL_ACTIONS,
     ROLES,
     Binding,
     Grant,
@@ -228,6 +231,8 @@ def _token_says_no(actor: TokenActor, question: Question) -> Verdict | None:
         return Verdict(
             False, "token-scope", f"the token does not reach {action}", "Use a token with that scope."
         )
+    if actor.handed_by and action in PERSONAL_ACTIONS:
+        return _not_in_person(actor)
     if actor.environments is None:
         return None
     if action in ENVIRONMENT_ACTIONS and question.environment is not None:
@@ -243,6 +248,16 @@ def _token_says_no(actor: TokenActor, question: Question) -> Verdict | None:
         f"the token is limited to {', '.join(sorted(actor.environments))}; this is about {place}",
         "Use a token without that limit.",
     )
+
+
+def _not_in_person(actor: TokenActor) -> Verdict:
+    if actor.via:
+        why = f"the token in use was made by {actor.handed_by}, who may hold it too"
+        todo = "Sign in with a password of your own (clearway login --user), and use a token that you made."
+    else:
+        why = f"the password in use was set by {actor.handed_by}, who may know it too"
+        todo = "Change your password first, on your own page."
+    return Verdict(False, "in-person", f"{why}; {actor.name} has to do it in person", todo)
 
 
 def _user(name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from clearway.kernel import Actor, Invalid
 __all__ = [
     "ACTIONS",
     "ENVIRONMENT_ACTIONS",
+    "PERSONAL_ACTIONS",
     "ROLES",
     "Binding",
     "Grant",
@@ -67,6 +68,9 @@ PLATFORM_ACTIONS = frozenset(
 )
 
 ACTIONS = ENVIRONMENT_ACTIONS | PLATFORM_ACTIONS
+
+#: What only a person's own word can do: not one who was handed a token or a password by somebody else.
+PERSONAL_ACTIONS = frozenset({"promotion:approve", "promotion:reject", "freeze:override"})
 
 RoleName = Literal["viewer", "developer", "approver", "release-manager", "on-call", "auditor", "admin"]
 
@@ -130,13 +134,14 @@ class Verdict:
 class TokenActor(Actor):
     """Someone who acts through a token: the same person to everybody, with narrower permissions.
 
-    The narrowing travels with the actor, so that a room which only hands the actor on keeps it.
+    The narrowing travels with the actor, so that a room which only hands the actor on keeps it. A session
+    with a password that somebody else set is narrowed in the same way; `via` is empty then.
     """
 
     actions: frozenset[str] = frozenset()
     environments: frozenset[str] | None = None
-    token_id: str = ""
     expires_at: datetime | None = None
+    handed_by: str = ""  # who made the token, or set the password, when it was not the user
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Actor) and (self.name, self.kind) == (other.name, other.kind)
@@ -159,6 +164,7 @@ class Token:
     expires_at: datetime
     last_used_at: datetime | None = None  # to the minute
     revoked_at: datetime | None = None
+    handed_by: str = ""  # who is behind it when not its user: such a token approves nothing
 
 
 @dataclass(frozen=True)

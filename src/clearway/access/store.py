@@ -25,6 +25,7 @@ user_table = sa.Table(
     sa.Column("grants", Json, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("password", sa.String),  # scrypt$...
+    sa.Column("password_by", sa.String),  # who set it
 )
 
 role_table = sa.Table(
@@ -49,6 +50,7 @@ token_table = sa.Table(
     sa.Column("environments", Json),  # null: all
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("created_by", sa.String, nullable=False),
+    sa.Column("handed_by", sa.String),  # who is behind it, when not its user; null in old rows
     sa.Column("expires_at", Instant, nullable=False),
     sa.Column("last_used_at", Instant),
     sa.Column("revoked_at", Instant),
@@ -64,7 +66,7 @@ session_table = sa.Table(
     sa.Column("expires_at", Instant, nullable=False),
 )
 
-# Failed sign-ins, by hash of the name: people type passwords into the wrong field.
+# Failed sign-ins, by hash of the name, as people type passwords into the wrong field, or of the address.
 attempt_table = sa.Table(
     "access_attempt",
     metadata,
@@ -83,7 +85,7 @@ stamp_table = sa.Table(
     sa.Column("stamp", sa.String, nullable=False),
 )
 
-_USER_COLUMNS = [column for column in user_table.c if column.name != "password"]
+_USER_COLUMNS = [column for column in user_table.c if not column.name.startswith("password")]
 _STAMP = sa.select(stamp_table.c.stamp)
 
 
@@ -191,9 +193,15 @@ def password_of(connection: sa.Connection, name: str) -> str | None:
     return connection.scalar(sa.select(user_table.c.password).where(user_table.c.name == name))
 
 
-def save_password(connection: sa.Connection, name: str, hashed: str) -> None:
+def password_set_by(connection: sa.Connection, name: str) -> str | None:
+    """Who set a user's password; None when that is not known."""
+    return connection.scalar(sa.select(user_table.c.password_by).where(user_table.c.name == name))
+
+
+def save_password(connection: sa.Connection, name: str, hashed: str, by: str) -> None:
     """Replaces the stored hash."""
-    connection.execute(user_table.update().where(user_table.c.name == name).values(password=hashed))
+    values = {"password": hashed, "password_by": by}
+    connection.execute(user_table.update().where(user_table.c.name == name).values(values))
 
 
 def _token(row: Any) -> Token:
@@ -208,6 +216,7 @@ def _token(row: Any) -> Token:
         row.expires_at,
         row.last_used_at,
         row.revoked_at,
+        (row.created_by if row.created_by != row.user else "") if row.handed_by is None else row.handed_by,
     )
 
 
@@ -224,6 +233,7 @@ def add_token(connection: sa.Connection, token: Token, hashed: str) -> None:
             "environments": None if token.environments is None else list(token.environments),
             "created_at": token.created_at,
             "created_by": token.created_by,
+            "handed_by": token.handed_by,
             "expires_at": token.expires_at,
         },
     )
@@ -273,9 +283,9 @@ def add_session(connection: sa.Connection, hashed: str, user: str, at: datetime,
 
 
 def read_session(connection: sa.Connection, hashed: str) -> Any | None:
-    """(user, created_at, seen_at, expires_at, account, disabled) of a session."""
+    """(user, created_at, seen_at, expires_at, account, disabled, password_by) of a session."""
     query = (
-        sa.select(session_table, user_table.c.account, user_table.c.disabled)
+        sa.select(session_table, user_table.c.account, user_table.c.disabled, user_table.c.password_by)
         .join(user_table, user_table.c.name == session_table.c.user)
         .where(session_table.c.hash == hashed)
     )
@@ -302,9 +312,13 @@ def end_sessions_before(connection: sa.Connection, at: datetime) -> None:
     connection.execute(session_table.delete().where(session_table.c.expires_at <= at))
 
 
-def read_attempts(connection: sa.Connection, hashed: str) -> tuple[int, datetime | None]:
-    """How often signing in failed in a row, and until when it is locked."""
+def read_attempts(
+    connection: sa.Connection, hashed: str, since: datetime | None = None
+) -> tuple[int, datetime | None]:
+    """How often it failed in a row, and until when it is locked. What is older than `since` is over."""
     query = sa.select(attempt_table.c.failures, attempt_table.c.locked_until)
+    if since is not None:
+        query = query.where(attempt_table.c.last_at >= since)
     row = connection.execute(query.where(attempt_table.c.hash == hashed)).first()
     return (0, None) if row is None else (row.failures, row.locked_until)
 

@@ -49,6 +49,21 @@ class TokenBody(Body):
     """How long it lives."""
 
 
+class SignInBody(Body):
+    """Somebody's name and password, for a token of their own."""
+
+    name: Name
+    """The user."""
+    password: Annotated[str, Field(max_length=1024)]
+    """The present one."""
+    new_password: Annotated[str, Field(max_length=1024)] | None = None
+    """Another one from now on; needed when somebody else set the present one."""
+    label: Annotated[str, Field(max_length=100)] = ""
+    """What the token is for."""
+    expires_in: Span = "90d"
+    """How long the token lives."""
+
+
 class PasswordBody(Body):
     """A new password."""
 

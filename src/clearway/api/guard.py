@@ -22,7 +22,7 @@ from clearway.storage import Database, UnitOfWork
 
 from .ask import Ask
 
-PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json"})
+PUBLIC = frozenset({"/healthz", "/openapi.json", "/v1/schema/clearway.json", "/v1/sign-in"})
 MARK = "x-clearway-permission"
 TOLD = "x-clearway-answers"  # taken out of the document again
 
@@ -45,9 +45,11 @@ def needs(
     return {"openapi_extra": {MARK: action, "security": [{"token": []}], **_told(gives, errors, also)}}
 
 
-def public(gives: str | Sequence[str], *, also: Mapping[int, str] | None = None) -> dict[str, Any]:
+def public(
+    gives: str | Sequence[str], *, errors: Sequence[int] = (), also: Mapping[int, str] | None = None
+) -> dict[str, Any]:
     """What `needs` says for the OpenAPI document, of a route on the public list."""
-    return {"openapi_extra": _told(gives, (), also)}
+    return {"openapi_extra": _told(gives, errors, also)}
 
 
 def _told(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -12,6 +12,7 @@ class Actor:
 
     name: str
     kind: Literal["person", "robot", "system"] = "person"
+    via: str = field(default="", compare=False, kw_only=True)  # the token in use, for the ledger
 
 
 SYSTEM = Actor("clearway", "system")

@@ -151,7 +151,7 @@ def test_a_change_of_people_counts_at_once_and_falls_with_its_transaction(databa
 
 def token(*scopes: str, environments: tuple[str, ...] | None = None, name: str = "admin") -> TokenActor:
     places = None if environments is None else frozenset(environments)
-    return TokenActor(name, "person", expand_scopes(scopes), places, "tok_x")
+    return TokenActor(name, "person", expand_scopes(scopes), places, via="tok_x")
 
 
 def test_a_token_reaches_no_further_than_its_scopes(database: Database) -> None:

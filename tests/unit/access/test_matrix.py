@@ -82,7 +82,7 @@ def test_the_page_explains_every_prohibition() -> None:
     named = {row[0].strip("`") for row in rows_after("What always holds")[1:]}
     forbids = {note["id"] for note in law().notes.values() if note["id"] in named}
     assert forbids == {"no-own-approval", "people-approve", "disabled-account"}
-    assert named - forbids == {"token-scope"}
+    assert named - forbids == {"token-scope", "in-person"}
 
 
 def test_every_policy_says_its_name_and_reason() -> None:

@@ -25,7 +25,7 @@ limits = st.none() | st.lists(st.sampled_from(["dev", "prod", "elsewhere"]), min
 
 
 def token(name: str, reach: list[str], limit: frozenset[str] | None) -> TokenActor:
-    return TokenActor(name, "person", expand_scopes(reach), limit, "tok_x")
+    return TokenActor(name, "person", expand_scopes(reach), limit, via="tok_x")
 
 
 @given(names, actions, places, st.none() | names, st.lists(names, max_size=2), scopes, limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
@@ -21,13 +22,12 @@ GOOD = "correct horse battery"
 @pytest.fixture
 def dana(database: Database) -> Database:
     with database.begin() as uow:
-        access.set_password(uow, ADMIN, "dana", GOOD)
+        access.set_password(uow, DANA, "dana", GOOD)
     return database
 
 
-def sign_in(database: Database, name: str = "dana", password: str = GOOD) -> access.SignIn:
-    with database.begin() as uow:
-        return access.sign_in(uow, name, password)
+def sign_in(database: Database, name: str = "dana", password: str = GOOD, address: str = "") -> access.SignIn:
+    return access.sign_in(database, name, password, address)
 
 
 def session(database: Database, secret: str) -> access.Session:
@@ -169,3 +169,76 @@ def test_the_same_password_is_never_stored_the_same(dana: Database) -> None:
     assert check_password(GOOD, one)
     assert check_password(GOOD, two)
     assert not check_password(GOOD + " ", one)
+
+
+def test_no_password_is_hashed_while_the_database_is_held(
+    dana: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers may try; hashing takes as long as many writes, and must keep nobody else from writing."""
+    tried = []
+
+    def meanwhile(password: str, hashed: str) -> bool:
+        with dana.begin() as uow:  # would wait for itself, were a transaction open
+            access.apply(uow, ADMIN, [UserDocument(name="dana", full_name=f"Dana {len(tried)}")])
+        tried.append(password)
+        return check_password(password, hashed)
+
+    monkeypatch.setattr("clearway.access.service.sessions.check_password", meanwhile)
+    assert sign_in(dana).session is not None
+    assert sign_in(dana, password="wrong").session is None
+    assert tried == [GOOD, "wrong"]
+
+
+def test_a_password_that_changed_while_it_was_checked_opens_nothing(
+    dana: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is what holds when the session is made."""
+
+    def meanwhile(password: str, hashed: str) -> bool:
+        with dana.begin() as uow:
+            access.set_password(uow, ADMIN, "dana", GOOD + " no more")
+        return check_password(password, hashed)
+
+    monkeypatch.setattr("clearway.access.service.sessions.check_password", meanwhile)
+    assert sign_in(dana).session is None
+
+
+def test_failures_with_many_names_lock_the_address(dana: Database) -> None:
+    """Who changes the name with each try is locked out by address, for a minute at a time, without a hash."""
+    for number in range(29):
+        assert sign_in(dana, f"name-{number}", "wrong", "203.0.113.7").retry_at is None
+    refused = sign_in(dana, "name-29", "wrong", "203.0.113.7")
+    assert refused.retry_at is not None
+    assert (refused.retry_at - dana.clock()).total_seconds() == 60
+    assert sign_in(dana, address="203.0.113.7").reason.startswith("too many")
+    assert sign_in(dana, address="203.0.113.8").session is not None
+    advance(dana, seconds=60)
+    assert sign_in(dana, address="203.0.113.7").session is not None
+    assert sign_in(dana, "mallory", "wrong", "203.0.113.7").retry_at is not None
+    advance(dana, minutes=16)
+    assert sign_in(dana, "mallory", "wrong", "203.0.113.7").retry_at is None
+
+
+def test_one_line_of_the_newer_internet_is_one_address(dana: Database) -> None:
+    """Whoever is given 2^64 addresses has one count."""
+    for number in range(30):
+        last = sign_in(dana, f"name-{number}", "wrong", f"2001:db8::{number:x}")
+    assert last.retry_at is not None
+    assert sign_in(dana, address="2001:db8::ffff").session is None
+    assert sign_in(dana, address="2001:db8:0:1::1").session is not None
+
+
+def test_too_many_at_once_are_sent_away(dana: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of tries fills neither the memory nor the threads that serve pages."""
+    monkeypatch.setattr("clearway.access.service.sessions._queue", BoundedSemaphore(1))
+    inside: list[access.SignIn] = []
+
+    def meanwhile(password: str, hashed: str) -> bool:
+        if not inside:
+            inside.append(sign_in(dana))
+        return check_password(password, hashed)
+
+    monkeypatch.setattr("clearway.access.service.sessions.check_password", meanwhile)
+    assert sign_in(dana).session is not None
+    assert inside[0].session is None
+    assert inside[0].retry_at is not None

@@ -20,7 +20,7 @@ from clearway.api.middleware import MAX_BODY
 from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
 from clearway.config import Cipher, FakeCipher
-from clearway.kernel import SYSTEM
+from clearway.kernel import SYSTEM, Actor
 from clearway.ledger import NoteSigner, load_or_create_key
 from clearway.storage import Blobs, Database, FileBlobs
 
@@ -68,8 +68,7 @@ Client = Callable[..., Held]
 def token(database: Database) -> Callable[..., str]:
     def make(name: str, *scopes: str) -> str:
         with database.begin() as uow:
-            actor = access.TokenActor("admin", "person", access.ACTIONS, None, "tok_setup", None)
-            return access.create_token(uow, actor, name, scopes=scopes or ("*",)).secret
+            return access.create_token(uow, Actor(name), scopes=scopes or ("*",)).secret
 
     return make
 

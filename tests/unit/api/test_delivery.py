@@ -17,6 +17,7 @@ from clearway.api import create_app
 from clearway.api.ask import Ask
 from clearway.api.routes.builds import follow
 from clearway.build import Workshop
+from clearway.kernel import Actor
 
 
 @pytest.fixture
@@ -26,8 +27,7 @@ def client(house: House, tmp_path: Path) -> Iterator[Callable[..., Held]]:
 
     def make(name: str, *environments: str) -> Held:
         with house.database.begin() as uow:
-            root = access.TokenActor("root", actions=access.ACTIONS)
-            token = access.create_token(uow, root, name, environments=environments or None)
+            token = access.create_token(uow, Actor(name), environments=environments or None)
         headers = {"Authorization": f"Bearer {token.secret}"}
         made.append(Held(app, headers=headers, raise_server_exceptions=False))
         return made[-1]

@@ -22,7 +22,7 @@ from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
 from clearway.cli import main
 from clearway.config import Cipher, FakeCipher
-from clearway.kernel import SYSTEM
+from clearway.kernel import SYSTEM, Actor
 from clearway.ledger import NoteSigner, load_or_create_key
 from clearway.storage import Blobs, Database, FileBlobs
 
@@ -75,8 +75,7 @@ def address(database: Database, folder: Path) -> Iterator[str]:
 def token(database: Database) -> Callable[[str], str]:
     def make(name: str) -> str:
         with database.begin() as uow:
-            admin = access.TokenActor("admin", actions=access.ACTIONS)
-            return access.create_token(uow, admin, name).secret
+            return access.create_token(uow, Actor(name)).secret
 
     return make
 

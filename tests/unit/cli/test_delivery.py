@@ -16,6 +16,7 @@ from clearway import access, build
 from clearway.api import create_app
 from clearway.build import Workshop
 from clearway.cli import exits, watch
+from clearway.kernel import Actor
 
 
 @pytest.fixture
@@ -29,8 +30,7 @@ def by(
     def call(name: str, *arguments: str) -> Any:
         if name not in tokens:
             with house.database.begin() as uow:
-                root = access.TokenActor("root", actions=access.ACTIONS)
-                tokens[name] = access.create_token(uow, root, name).secret
+                tokens[name] = access.create_token(uow, Actor(name)).secret
         monkeypatch.setenv("CLEARWAY_TOKEN", tokens[name])
         return run(*arguments)
 

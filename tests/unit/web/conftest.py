@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from databases import make_database
 from servers import Settings
-from showcase import ROOT, Showcase
+from showcase import Showcase
 
 from clearway import access, web
-from clearway.kernel import SYSTEM
+from clearway.kernel import SYSTEM, Actor
 from clearway.web.guard import COOKIE
 
 with warnings.catch_warnings():  # it asks for another HTTP library; this one is what we ship
@@ -44,7 +44,7 @@ def browser(house: Showcase, name: str | None, *scopes: str) -> Browser:
     )
     if name:
         with house.database.begin() as uow:
-            token = access.create_token(uow, ROOT, name, scopes=scopes or ("*",)).secret
+            token = access.create_token(uow, Actor(name), scopes=scopes or ("*",)).secret
         made.cookies.set(COOKIE, token)
     return made
 

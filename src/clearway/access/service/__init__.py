@@ -2,7 +2,7 @@
 
 from .people import apply, bindings, bootstrap, groups_of, plan_apply, set_password, standing, user, users
 from .permit import may, require, who_may
-from .sessions import check_csrf, session, sign_in, sign_out
+from .sessions import check_csrf, claim_token, session, sign_in, sign_out
 from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
 from .touches import Touches
 
@@ -14,6 +14,7 @@ __all__ = [
     "bindings",
     "bootstrap",
     "check_csrf",
+    "claim_token",
     "create_token",
     "groups_of",
     "list_tokens",

@@ -13,7 +13,7 @@ from clearway.access import store
 from clearway.access.decide import Judge
 from clearway.access.documents import RoleDocument, UserDocument
 from clearway.access.events import PeopleChanged
-from clearway.access.model import Binding, Grant, User
+from clearway.access.model import Binding, Grant, TokenActor, User
 from clearway.access.passwords import check_password, check_rules, hash_password
 from clearway.kernel import SYSTEM, Actor, Diff, Invalid, NotFound, Refused
 from clearway.storage import UnitOfWork
@@ -183,8 +183,9 @@ def set_password(
 ) -> None:
     """Sets a user's password and ends their sessions.
 
-    Someone who changes their own has to give the current one, if there is one. Raises Invalid, Refused,
-    NotFound.
+    Someone who changes their own has to give the current one, if there is one. A password that somebody else
+    set, or that was set through a token which somebody else made, opens a session that approves nothing until
+    its owner has changed it, in such a session. Raises Invalid, Refused, NotFound.
     """
     require(uow, actor, "user:write", owner=name)
     person = user(uow, name)
@@ -194,9 +195,20 @@ def set_password(
     if actor.name == name and known is not None and not (current and check_password(current, known)):
         raise Refused("the current password is wrong or missing", todo="Give the current password.")
     check_rules(password, name)
-    store.save_password(uow.connection, name, hash_password(password))
+    by = _hand(actor, name)
+    if known is not None and by == name and password == current:
+        raise Invalid("the new password is the present one", expected="another, which only you know")
+    store.save_password(uow.connection, name, hash_password(password), by)
     store.end_sessions_of(uow.connection, name)
-    ledger.append(uow, actor, "user.password-changed", f"user:{name}")
+    data = None if by == name else {"set_by": by}
+    ledger.append(uow, actor, "user.password-changed", f"user:{name}", data=data)
+
+
+def _hand(actor: Actor, name: str) -> str:
+    """Whose hand a password comes from. The first administrator's token is Clearway's: nobody else has it."""
+    through_token = isinstance(actor, TokenActor) and actor.via
+    behind = actor.handed_by if isinstance(actor, TokenActor) and through_token else ""
+    return behind if behind not in ("", SYSTEM.name) else actor.name
 
 
 def bootstrap(uow: UnitOfWork, name: str = "admin") -> str | None:

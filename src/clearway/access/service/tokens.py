@@ -32,8 +32,8 @@ def create_token(
 ) -> NewToken:
     """Makes a token for oneself, or (administrators) for someone else. Its secret is shown only here.
 
-    A token made through a token reaches no further and lives no longer than that one. Raises Invalid,
-    Refused.
+    A token made through a token reaches no further and lives no longer than that one. One made for somebody
+    else, or with what somebody else handed out, never approves. Raises Invalid, Refused.
     """
     name = user or actor.name
     require(uow, actor, "token:create", owner=name)
@@ -85,6 +85,7 @@ def issue_token(
         uow.now(),
         actor.name,
         expires_at or uow.now() + LONGEST,
+        handed_by=_hand_behind(actor, name),
     )
     secret = secrets.token_hex(32)
     store.add_token(uow.connection, token, hash_secret(secret))
@@ -100,9 +101,17 @@ def issue_token(
             "scopes": list(token.scopes),
             "environments": None if token.environments is None else list(token.environments),
             "expires_at": token.expires_at.isoformat(),
+            **({"handed_by": token.handed_by} if token.handed_by else {}),
         },
     )
     return NewToken(token, f"cwy_{token.id.removeprefix('tok_')}_{secret}")
+
+
+def _hand_behind(actor: Actor, name: str) -> str:
+    """Whose hand a new token comes from, when not from its user's own."""
+    if isinstance(actor, TokenActor) and actor.handed_by:
+        return actor.handed_by
+    return "" if actor.name == name else actor.name
 
 
 def list_tokens(uow: UnitOfWork, actor: Actor, user: str | None = None) -> list[Token]:
@@ -158,7 +167,8 @@ def authenticate(uow: UnitOfWork, bearer: str) -> Principal:
         "robot" if account == "robot" else "person",
         expand_scopes(token.scopes),
         None if token.environments is None else frozenset(token.environments),
-        token.id,
         token.expires_at,
+        token.handed_by,
+        via=token.id,
     )
     return Principal(actor, token.scopes, token.id)

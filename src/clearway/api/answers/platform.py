@@ -162,6 +162,8 @@ class Token(Shape):
     """To the minute; null: never."""
     revoked_at: When | None
     """When somebody ended it."""
+    handed_by: str
+    """Who is behind it when not its user: then it approves nothing. Empty: its user made it."""
 
 
 class NewToken(Token):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from clearway import access, catalog
 from clearway.api.ask import Answer, Asked
-from clearway.api.bodies import PasswordBody, TokenBody
-from clearway.api.guard import Guarded, needs
+from clearway.api.bodies import PasswordBody, SignInBody, TokenBody
+from clearway.api.guard import Guarded, needs, public
 from clearway.api.paging import Cursor, Limit, paged, read_page
-from clearway.api.shown import shown
+from clearway.api.shown import as_text, shown
 from clearway.kernel import parse_duration
 from clearway.storage import UnitOfWork
 
@@ -49,6 +50,25 @@ def password(ask: Asked, name: str, body: PasswordBody) -> Response:
         lambda uow: access.set_password(uow, ask.actor, name, body.password, current=body.current),
         secret=True,
     )
+
+
+@router.post("/sign-in", status_code=201, **public("NewToken", errors=(401, 403)))
+def sign_in(request: Request, body: SignInBody) -> Response:
+    """Make a token of one's own with name and password. Without one's own hand in it, a token never approves.
+
+    Failed tries lock the name, and the client's address, for a while. The token is in this answer only.
+    """
+    made = access.claim_token(
+        request.app.state.database,
+        body.name,
+        body.password,
+        new_password=body.new_password,
+        label=body.label,
+        expires_in=parse_duration(body.expires_in),
+        address=request.client.host if request.client else "",
+    )
+    answer = {**shown(made.token), "token": made.secret}
+    return Response(as_text(answer), 201, {"Cache-Control": "no-store"}, "application/json")
 
 
 @router.post("/tokens", status_code=201, **needs("token:create", "NewToken", errors=(404, 409)))

@@ -82,11 +82,19 @@ def login(
     name: Annotated[
         str, typer.Option("--token-file", help="Read the token from a file; - is standard input.")
     ] = "",
+    user: Annotated[
+        str, typer.Option(help="Your name: a password makes a token of your own, which may approve.")
+    ] = "",
+    change: Annotated[
+        bool,
+        typer.Option("--new-password", help="Change the password too: it was set by somebody else."),
+    ] = False,
 ) -> None:
-    """Sign in to a server: checks the token and keeps it in the home folder."""
+    """Sign in to a server: checks a token, or makes one with your password; keeps it in the home folder."""
     from clearway.cli.client import Server
 
-    token = context._given[1] or _read_token(name)
+    own = _claim(address.rstrip("/"), user, change) if user else ""
+    token = own or context._given[1] or _read_token(name)
     with Server(address.rstrip("/"), token.strip()) as server:
         me = server.get("/v1/me")
     file = profile.save(context.home, {"url": address.rstrip("/"), "token": token.strip()})
@@ -96,6 +104,23 @@ def login(
         print("warning: over http:// anybody on the way can read the token", file=sys.stderr)
     found = {"url": address, "user": me["user"]["name"], "profile": str(file)}
     context.show(found, lambda: context.say(f"signed in to {address} as {found['user']}; kept in {file}"))
+
+
+def _claim(address: str, user: str, change: bool) -> str:
+    """A token of one's own; passwords are asked for, or read from standard input, a line each."""
+    from clearway.cli.client import Server
+
+    body = {"name": user, "label": "clearway login", "password": _secret("Password")}
+    if change:
+        body["new_password"] = _secret("New password", again=True)
+    with Server(address, "") as server:
+        return str(server.post("/v1/sign-in", body)["token"])
+
+
+def _secret(what: str, *, again: bool = False) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt(what, hide_input=True, confirmation_prompt=again, err=True))
 
 
 def _read_token(name: str) -> str:

@@ -55,6 +55,7 @@ class Teller:
         self.examples = examples
         self.story = Story()
         self.people: dict[str, Person] = {}
+        self.passwords: dict[str, str] = {}  # for who wants to look round afterwards
         self.load: Load | None = None
 
     def chapter(self, title: str) -> None:
@@ -91,8 +92,16 @@ class Teller:
             )
         self.say("applied; applying it again changes nothing")
         for name in PEOPLE:
-            made = admin.post("/v1/tokens", {"user": name, "name": "demo", "expires_in": "1d"})
-            self.people[name] = Person(url, made["token"], name)
+            self.people[name] = self._let_in(admin, url, name)
+
+    def _let_in(self, admin: Person, url: str, name: str) -> Person:
+        """The administrator sets a first password; its owner changes it, and makes a token of their own."""
+        first, own = secrets.token_urlsafe(12), secrets.token_urlsafe(12)
+        admin.post(f"/v1/users/{name}/password", {"password": first})
+        body = {"name": name, "password": first, "new_password": own, "label": "demo", "expires_in": "1d"}
+        made = admin.post("/v1/sign-in", body)
+        self.passwords[name] = own
+        return Person(url, made["token"], name)
 
     def release(self, version: str) -> Json:
         """Build one version twice, compare, and make its release."""
@@ -282,14 +291,6 @@ class Teller:
                 self.say(f"  {name:<16} {password}")
             self.say(f"stop it all with: clearway down --all --home {self.home}")
 
-    def let_people_in(self, url: str) -> dict[str, str]:
-        """A password for each person, for who wants to look round."""
-        admin = Person(url, (self.home / "admin.token").read_text().strip(), "admin")
-        passwords = {name: secrets.token_urlsafe(12) for name in PEOPLE}
-        for name, password in passwords.items():
-            admin.post(f"/v1/users/{name}/password", {"password": password})
-        return passwords
-
     def check(self) -> None:
         """The story must be the one that was promised."""
         outcome = {(row["release"], row["environment"]): row["outcome"] for row in self.story.promotions}
@@ -340,7 +341,7 @@ def tell(
         if data:
             data.write_text(json.dumps(teller.story.as_json(), indent=2, default=str) + "\n")
         teller.check()
-        teller.summary(url, teller.let_people_in(url) if keep else {})
+        teller.summary(url, teller.passwords if keep else {})
     return teller.story
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,11 +36,13 @@ def append(
     """Adds an entry in this transaction: who did what to which subject, why, to which digest.
 
     `data` is small JSON without secrets: whoever may read the ledger sees it for ever. Append late: from here
-    to the end of the transaction no other one can append.
+    to the end of the transaction no other one can append. What was done through a token says so: `via`.
     """
     for what, text in (("action", action), ("subject", subject), ("actor", actor.name)):
         if not text:
             raise Invalid(f"a ledger entry needs its {what}")
+    if actor.via and (data is None or isinstance(data, Mapping)):
+        data = {**(data or {}), "via": actor.via}
     words = (action, subject, reason, digest)
     engine = uow.connection.engine
     guess: _Head | None = uow.memo.get(_MEMO) or _committed.get(engine)

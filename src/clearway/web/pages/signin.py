@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from clearway import access
 from clearway.kernel import ClearwayError
@@ -41,12 +41,13 @@ def _enter(request: Request, form: dict[str, str]) -> Response:
     name, token = form.get("name", "").strip()[:200], form.get("token", "").strip()[:500]
     if token:
         return _with_token(request, token)
-    with request.app.state.database.begin() as uow:
-        outcome = access.sign_in(uow, name, form.get("password", "")[:1000])
+    client = request.client.host if request.client else ""
+    outcome = access.sign_in(request.app.state.database, name, form.get("password", "")[:1000], client)
     if outcome.session is None:
         when = f" Try again after {instant(outcome.retry_at)}." if outcome.retry_at else ""
         return show(request, f"{outcome.reason[:1].upper()}{outcome.reason[1:]}.{when}", name, 401)
-    return _welcome(request, outcome.secret)
+    handed = getattr(outcome.session.principal.actor, "handed_by", "")
+    return _welcome(request, outcome.secret, handed)
 
 
 def _with_token(request: Request, token: str) -> Response:
@@ -60,8 +61,14 @@ def _with_token(request: Request, token: str) -> Response:
     return _welcome(request, token)
 
 
-def _welcome(request: Request, secret: str) -> Response:
-    answer = RedirectResponse(local_path(request.query_params.get("next")), 303)
+def _welcome(request: Request, secret: str, handed_by: str = "") -> Response:
+    path, told = local_path(request.query_params.get("next")), ""
+    if handed_by:
+        path, told = (
+            "/me",
+            f"{handed_by} set your password. Change it: until then you approve nothing.",
+        )
+    answer = Visit(request).go(path, told)
     _set(request, answer, COOKIE, secret)
     answer.delete_cookie(FORM_COOKIE)
     return answer
