@@ -50,7 +50,7 @@ STATES: Mapping[str, tuple[str, str]] = {
 _HEADLINES: Mapping[str, str] = {
     "waiting-approval": "{what} waits for approval",
     "waiting-window": "{what} waits for an open window",
-    "waiting-soak": "{what} waits until it has run long enough one stop earlier",
+    "waiting-soak": "{what} waits until it has done well, and for long enough, one stop earlier",
     "held": "{what} is held",
     "deploying": "{what} is being rolled out",
     "succeeded": "{what} is done",

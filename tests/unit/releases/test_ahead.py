@@ -57,6 +57,24 @@ def test_promotions_are_planned_with_a_history_that_was_read_before(house: House
         assert not any(walks)
 
 
+def test_the_evaluator_is_awake_before_the_write(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process starts while nobody waits; the gates themselves are asked within the write."""
+    asked: list[tuple[bool, bool]] = []
+    whole = house.evaluator.evaluate
+
+    def seen(rules: Any, facts: Any, *more: Any) -> Any:
+        asked.append((house.database._writers.locked(), bool(facts)))
+        return whole(rules, facts, *more)
+
+    monkeypatch.setattr(house.evaluator, "evaluate", seen)
+    house.release("1.0.0")
+    with house.database.read() as uow:
+        releases.ahead_of_promotion(uow, "shop", "1.0.0", "dev")
+    house.promote("1.0.0", "dev")
+    house.step()
+    assert asked[:4] == [(False, False), (True, True), (False, False), (True, True)]
+
+
 def test_reading_ahead_says_nothing(house: House) -> None:
     """What is wrong is said by the write itself, which may also only repeat an earlier answer."""
     with house.database.read() as uow:

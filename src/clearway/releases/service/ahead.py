@@ -1,4 +1,4 @@
-"""Walking histories before a write needs them.
+"""Walking histories, and waking the gates' evaluator, before a write needs them.
 
 Commits never change, so what lies between two of them is read once for each process. Asking for it in a read
 beforehand keeps a walk over years of history out of the write transaction, where every other writer would
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 
-from clearway import changes
+from clearway import changes, policy
 from clearway.kernel import ClearwayError
 from clearway.releases import store
 from clearway.releases.service.create import find_build, runs_at_the_end
@@ -39,6 +39,9 @@ def ahead_of_promotion(uow: UnitOfWork, service: str, version: str, environment:
         if release is not None:
             runs = running_release(uow, service, environment)
             change_set(uow, service, runs.commit if runs else None, release.commit)
+        if uow.has_tool(policy.Evaluator):
+            evaluator: policy.Evaluator = uow.tool(policy.Evaluator)
+            evaluator.evaluate(["true"], {})  # its process may have to start, which can take seconds
 
 
 def ahead_of_look(uow: UnitOfWork, promotion_id: str) -> None:
