@@ -15,13 +15,13 @@ from datetime import datetime
 
 from .model import Head, Release
 
-__all__ = ["in_words", "trail", "unread", "written_since"]
+__all__ = ["ended", "in_words", "trail", "unread", "written_since"]
 
 
 def trail(history: Iterable[Head]) -> tuple[Head, ...]:
     """The good runs of a place that lead to what runs now, which is the first of them; newest first."""
     stack: list[Head] = []
-    for each in sorted((head for head in history if head.state == "succeeded"), key=_ended):
+    for each in sorted((head for head in history if head.state == "succeeded"), key=ended):
         below = stack[:-1] if each.kind == "rollback" else []
         while below and below[-1].release_digest != each.release_digest:
             below.pop()
@@ -31,7 +31,7 @@ def trail(history: Iterable[Head]) -> tuple[Head, ...]:
 
 def written_since(history: Iterable[Head], target: Head) -> list[str]:
     """Digests of the releases that may have written data there since the target took over."""
-    return [each.release_digest for each in history if _ended(each) > _ended(target)]
+    return [each.release_digest for each in history if ended(each) > ended(target)]
 
 
 def unread(target: Release, since: Iterable[Release]) -> Release | None:
@@ -44,6 +44,6 @@ def in_words(target: Release, writer: Release) -> str:
     return f"{writer.version} wrote data version {writer.writes}, which {target.version} cannot read"
 
 
-def _ended(head: Head) -> tuple[datetime, str]:
-    # Not by id alone: what was asked for first may have waited longest.
+def ended(head: Head) -> tuple[datetime, str]:
+    """What runs are ordered by: not by id alone, for what was asked for first may have waited longest."""
     return head.finished_at or head.created_at, head.id

@@ -11,6 +11,7 @@ from clearway import artifacts
 from clearway.artifacts import Evidence
 from clearway.storage import UnitOfWork
 
+from .back import ended
 from .calendar import Answer
 from .model import Head, Kind, Release
 from .ports import FactsProvider
@@ -32,9 +33,9 @@ class Ran:
 
 
 def ran_there(history: Sequence[Head], release_digest: str) -> Ran:
-    """How a release did at a place; history: its successful promotions, newest first."""
+    """How a release did at a place; history: its successful promotions."""
     until: datetime | None = None
-    for each in history:
+    for each in sorted(history, key=ended, reverse=True):
         if each.release_digest == release_digest:
             return Ran(True, each.finished_at, until)
         if each.kind == "rollback" and each.replaces_digest == release_digest:

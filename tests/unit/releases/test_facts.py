@@ -68,6 +68,8 @@ def test_a_release_soaks_from_when_it_ran_until_another_took_its_place() -> None
     assert ran_there([head("a", 0)], "a").seconds(NOW + timedelta(hours=5)) == 5 * 3600
     assert ran_there([head("b", 2), head("a", 0)], "a").seconds(NOW + timedelta(hours=5)) == 2 * 3600
     assert not ran_there([head("b", 2)], "a").succeeded
+    asked_first_ended_last = [head("a", 0), head("b", 2)]
+    assert ran_there(asked_first_ended_last, "a").seconds(NOW + timedelta(hours=5)) == 2 * 3600
 
 
 def test_a_release_that_was_taken_back_did_not_do_well() -> None:
