@@ -9,12 +9,12 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -33,6 +33,19 @@ PLAIN_SCHEMES = frozenset({"json", "jsons", "xml", "xmls", "form", "forms", "mai
 _BAD = ("fail", "rolled", "going-back", "refused", "rejected", "held", "aborted", "inconclusive")
 _GOOD = ("succeeded", "restored", "resolved", "pass")
 _TELLING = re.compile(r"pass|secret|token|key|auth|sig|cred", re.IGNORECASE)
+# Where whoever knows the path may write: there the path is the secret.
+_HOOKS = re.compile(
+    r"^(hooks\.slack\.com|(.+\.)?discord(app)?\.com|(.+\.)?webhook\.office\.com|outlook\.office(365)?\.com"
+    r"|(.+\.)?logic\.azure\.com|(.+\.)?powerplatform\.com|chat\.googleapis\.com|api\.telegram\.org"
+    r"|hooks\.zapier\.com|maker\.ifttt\.com|hook\.(.+\.)?make\.com|webhook\.site|open\.(feishu\.cn|larksuite\.com)"
+    r"|qyapi\.weixin\.qq\.com|oapi\.dingtalk\.com)/|/(hooks|webhookb2)/.",
+    re.IGNORECASE,
+)
+# What a machine made up: a known beginning, or 20 letters and digits in one word.
+_RANDOM = re.compile(
+    r"\b(gh[opsur]_|github_pat_|glpat-|xox[abeoprs]-|sk_|AKIA|cwy_)\w|(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Za-z])[\w-]{20,}"
+)
+HOLE = "0hole0"  # stands for a {name} while an address is looked at
 _HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9*?.-]+$")]
@@ -173,7 +186,7 @@ def check_url(url: str, secrets: Mapping[str, SecretRef]) -> None:
         raise ValueError(
             f"`url` names {sorted(holes)}, `secrets` declares {sorted(secrets)}; expected the same"
         )
-    parts = urlsplit(url)
+    parts = urlsplit(_HOLE.sub(HOLE, url))  # a brace is no letter of a host
     if not parts.scheme or "://" not in url:
         raise ValueError("`url` is no address; expected an Apprise address such as jsons://host/path")
     if parts.scheme not in PLAIN_SCHEMES:
@@ -183,9 +196,25 @@ def check_url(url: str, secrets: Mapping[str, SecretRef]) -> None:
                 "expected `url_from`, or {name} for its secret parts"
             )
         return
-    said = [parts.password or ""] + [value for key, value in parse_qsl(parts.query) if _TELLING.search(key)]
-    if any(value and not _HOLE.fullmatch(value) for value in said):
-        raise ValueError("`url` holds a secret; expected {name} in its place, and the name under `secrets`")
+    if any(_tells(parts)):
+        raise ValueError(
+            "`url` holds a secret, or what looks like one; "
+            "expected {name} in its place, and the name under `secrets`, or `url_from`"
+        )
+
+
+def _tells(parts: SplitResult) -> Iterator[bool]:
+    """Each place of an address where a secret may stand: whether one does."""
+    user, password = parts.username or "", parts.password or ""
+    yield bool(password) and password != HOLE
+    yield bool(user) and HOLE not in (user, password)  # a token is often given as the user
+    pieces = [unquote(piece) for piece in re.split(r"[/;#]", f"{parts.path}#{parts.fragment}") if piece]
+    host = (parts.hostname or "").rstrip(".")
+    address = f"{host}/{'/'.join(pieces)}"
+    yield bool(pieces) and HOLE not in pieces and bool(_HOOKS.search(address))
+    asked = parse_qsl(parts.query)
+    yield any(value and value != HOLE and _TELLING.search(key) for key, value in asked)
+    yield any(_RANDOM.search(piece) for piece in [*pieces, *(value for _, value in asked)])
 
 
 def target_of(notice: Notice) -> Target:
