@@ -38,15 +38,16 @@ class Made:
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode().strip()
 
-    def commit(self, files: Mapping[str, str], message: str = "feat: more") -> str:
-        """Write files, commit them, return the commit's id."""
+    def commit(self, files: Mapping[str, str], message: str = "feat: more", author: str = "") -> str:
+        """Write files, commit them, return the commit's id. The committer is always dev."""
         self._minute += 1
         for name, text in files.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        named = [f"--author={author}"] if author else []
+        self.git("commit", "--quiet", "--allow-empty", *named, "-m", message)
         return self.git("rev-parse", "HEAD")
 
     def commit_tree(self, tree: bytes, message: str = "hostile") -> str:

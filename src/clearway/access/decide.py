@@ -142,6 +142,10 @@ class Judge:
             found |= self._people.get(author.strip().lower(), {author})
         return found
 
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether any of these names and e-mail addresses belongs to a user."""
+        return any(name.strip().lower() in self._people for name in names)
+
     def _before_cedar(self, question: Question) -> Verdict | None:
         actor, action = question.actor, question.action
         if action not in ACTIONS:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from clearway import artifacts
+from clearway import access, artifacts
 from clearway.artifacts import Evidence
 from clearway.storage import UnitOfWork
 
 from .back import ended
 from .calendar import Answer
-from .model import Head, Kind, Release
+from .model import Author, Head, Kind, Release
 from .ports import FactsProvider
 
-__all__ = ["Ran", "evidence_facts", "gather", "ran_there"]
+__all__ = ["Ran", "evidence_facts", "gather", "ran_there", "unknown_authors"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def gather(
             "commit": release.commit,
             "digest": release.digest,
             "authors": [each.name for each in release.authors],
+            "unknown_authors": [each.name for each in unknown_authors(uow, release.authors)],
             "prerelease": release.prerelease,
         },
         "evidence": evidence_facts(artifacts.evidence(uow, release.bundle_digest)),
@@ -76,6 +77,11 @@ def gather(
         provider: FactsProvider = uow.tool(FactsProvider)
         facts |= provider.facts(uow, release.service, environment)
     return facts
+
+
+def unknown_authors(uow: UnitOfWork, authors: Iterable[Author]) -> tuple[Author, ...]:
+    """The authors whose name and address belong to no user, so that nobody is barred for their commits."""
+    return tuple(each for each in authors if not access.known(uow, each.name, each.email))
 
 
 def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:

@@ -80,6 +80,7 @@ class PlanContent:
     rollback: RollbackInfo
     affected: tuple[str, ...]  # services that depend on this one, near and far
     authors: tuple[Author, ...]  # of the commits between what runs and what will run
+    unknown_authors: tuple[Author, ...]  # of these, who is no user: one approval more must outweigh them
     commits: int
     approvals_needed: int
     approver_groups: tuple[str, ...]

@@ -22,6 +22,13 @@ _SECRET = re.compile(
 )
 
 
+#: Committers that stand for a button on a forge's page, lower case.
+FORGES = frozenset({("github", "noreply@github.com")})
+_CO_AUTHOR = re.compile(
+    r"^[ \t]*co-authored-by[ \t]*:[ \t]*([^<\n]{0,200})(?:<([^>\n]{0,200})>?)?", re.IGNORECASE | re.MULTILINE
+)
+
+
 @dataclass(frozen=True)
 class Commit:
     """One commit, as its author and committer left it."""
@@ -34,6 +41,20 @@ class Commit:
     subject: str  # the first line of the message
     body: str  # the rest, without the blank line between
     parents: tuple[str, ...]
+    committer: str = ""  # who made this very commit: applied, rebased, or merged it
+    committer_email: str = ""
+
+    @property
+    def people(self) -> tuple[tuple[str, str], ...]:
+        """Everybody whose work it is, as (name, address): author, committer, and each Co-authored-by line.
+
+        All of it is what git was told; a forge that commits when a button is pressed is nobody.
+        """
+        found = [(self.author, self.author_email)]
+        if (self.committer.strip().lower(), self.committer_email.strip().lower()) not in FORGES:
+            found.append((self.committer, self.committer_email))
+        found += [(name.strip(), email.strip()) for name, email in _CO_AUTHOR.findall(self.body)]
+        return tuple(dict.fromkeys(each for each in found if any(each)))
 
 
 def check_ref(ref: str) -> str:

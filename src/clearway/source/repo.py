@@ -140,6 +140,8 @@ def _read(found: Any) -> Commit:
         subject=subject.strip(),
         body=body.strip(),
         parents=tuple(str(parent) for parent in found.parent_ids),
+        committer=_text(found.committer.raw_name),
+        committer_email=_text(found.committer.raw_email),
     )
 
 

@@ -85,7 +85,7 @@ def test_the_gates_of_the_guide_are_gates(cel: CelEvaluator) -> None:
     rules = [rule for text in blocks("how-to/gates.md", "cel") for rule in text.splitlines()]
     assert len(rules) == 7
     facts = {
-        "release": {"version": "1.0.0", "authors": ["dev"], "prerelease": False},
+        "release": {"version": "1.0.0", "authors": ["dev"], "unknown_authors": [], "prerelease": False},
         "evidence": {"reproduced": True, "provenance": {"builder": "https://x"}},
         "promotion": {"kind": "rollout", "environment": "prod"},
         "previous": {"succeeded": True, "soaked_s": 3600},

@@ -113,7 +113,13 @@ def _person(name: str) -> Actor:
 
 
 FACTS: dict[str, Any] = {
-    "release": {"version": "1.1.0", "commit": "0" * 40, "authors": ["dev"], "prerelease": False},
+    "release": {
+        "version": "1.1.0",
+        "commit": "0" * 40,
+        "authors": ["dev"],
+        "unknown_authors": [],
+        "prerelease": False,
+    },
     "evidence": {
         "tests": {"passed": 9, "failed": 0, "total": 9},
         "provenance": {"present": True, "builder": "x", "sandboxed": True},

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 
 from clearway.kernel import Invalid
-from clearway.source import check_location, check_path, check_ref, public_location
+from clearway.source import Commit, check_location, check_path, check_ref, public_location
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,25 @@ def test_a_location_is_shown_without_its_password() -> None:
     """Who may read a provenance or a log does not learn a token."""
     assert public_location("https://user:secret@example.com/a") == "https://example.com/a"
     assert public_location("https://example.com/a@b") == "https://example.com/a@b"
+
+
+def people(body: str = "", committer: tuple[str, str] = ("Bob", "bob@x")) -> tuple[tuple[str, str], ...]:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    return Commit("0" * 40, "Bob", "bob@x", at, at, "fix: x", body, (), *committer).people
+
+
+def test_a_commit_belongs_to_author_committer_and_co_authors() -> None:
+    """`--author` names whom one likes; who committed, and who is thanked, wrote it too."""
+    assert people() == (("Bob", "bob@x"),)
+    assert people(committer=("Alice", "alice@x")) == (("Bob", "bob@x"), ("Alice", "alice@x"))
+    body = "text\n\nCo-authored-by: Alice <alice@x>\nCO-AUTHORED-BY:carol<carol@x>\nco-authored-by: dan\n"
+    assert people(body)[1:] == (("Alice", "alice@x"), ("carol", "carol@x"), ("dan", ""))
+
+
+def test_a_button_on_a_forge_is_nobody() -> None:
+    """GitHub commits what somebody merged on its page; as an author it would still be an unknown one."""
+    assert people(committer=("GitHub", "noreply@github.com")) == (("Bob", "bob@x"),)
+    assert len(people(committer=("GitHub", "alice@x"))) == 2
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../b", "a//b", "a\0b"])

@@ -1,7 +1,7 @@
 """The verbs of identity and permission."""
 
 from .people import apply, bindings, bootstrap, groups_of, plan_apply, set_password, standing, user, users
-from .permit import may, require, who_may
+from .permit import known, may, require, who_may
 from .sessions import check_csrf, claim_token, session, sign_in, sign_out
 from .tokens import all_tokens, authenticate, create_token, list_tokens, revoke_token
 from .touches import Touches
@@ -17,6 +17,7 @@ __all__ = [
     "claim_token",
     "create_token",
     "groups_of",
+    "known",
     "list_tokens",
     "may",
     "plan_apply",

@@ -94,6 +94,11 @@ def require(
     )
 
 
+def known(uow: UnitOfWork, *names: str) -> bool:
+    """Whether any of these names and e-mail addresses of one author belongs to a user."""
+    return judge(uow).knows(names)
+
+
 def who_may(
     uow: UnitOfWork, action: str, environment: str | None, author_of: Sequence[str] = ()
 ) -> list[str]:

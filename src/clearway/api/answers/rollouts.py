@@ -258,6 +258,8 @@ class PlanContent(Shape):
     """Services that depend on this one, near and far."""
     authors: list[Author]
     """Whose commits are between what runs and what will run: none of them approves."""
+    unknown_authors: list[Author] = Field(default=[])
+    """Who of them is no user: with any, one approval more is needed."""
     commits: int
     """How many commits."""
     approvals_needed: int

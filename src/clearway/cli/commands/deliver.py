@@ -190,6 +190,8 @@ def print_plan(context: Context, plan: Any) -> None:
         context.say(f"  {line}")
     for line in plan.get("problems", ()):
         context.say(f"  problem: {line}")
+    for line in plan.get("warnings", ()):
+        context.say(f"  warning: {line}")
     for line in plan.get("waits", ()):
         context.say(f"  waits: {line}")
     back = content["rollback"]

@@ -14,7 +14,7 @@ from clearway.catalog import Environment, ServiceDefinition
 from clearway.kernel import Conflict, Invalid, NotFound, canonical, digest_of
 from clearway.releases import rollouts, store
 from clearway.releases.calendar import Answer, Calendar, ask
-from clearway.releases.facts import Ran, gather, ran_there
+from clearway.releases.facts import Ran, gather, ran_there, unknown_authors
 from clearway.releases.model import Author, Head, Kind, Promotion, Release
 from clearway.releases.plan import Plan, PlanContent, RollbackInfo, config_lines, way_back
 from clearway.releases.service.backing import obstacles, order_of, restored
@@ -95,6 +95,7 @@ def prepare(
         window=window,
         expected_s=_expected(uow, release.service, environment),
         breaking=changed.breaking,
+        warnings=_about_unknown(content),
     )
     if kind == "rollback":  # no gate stands between on-call and the last good release
         return Prepared(plan, order)
@@ -155,6 +156,7 @@ def _content(
     before = done.plan["content"]["configuration"] if done else ()
     lines, removed = config_lines(resolved.values, before)
     rule = place.approvals if kind == "rollout" else None
+    unknown = unknown_authors(uow, changed.authors)
     return PlanContent(
         kind=kind,
         service=release.service,
@@ -177,11 +179,24 @@ def _content(
         rollback=_way_back(uow, release, runs, done) if kind == "rollout" else _back_is_back(release),
         affected=dependants(uow, release.service),
         authors=changed.authors,
+        unknown_authors=unknown,
         commits=changed.commits,
-        approvals_needed=rule.count if rule else 0,
+        approvals_needed=rule.count + bool(unknown) if rule else 0,
         approver_groups=tuple(sorted(rule.groups)) if rule else (),
         override_freeze=override_freeze,
         port_base=order.port_base,
+    )
+
+
+def _about_unknown(content: PlanContent) -> tuple[str, ...]:
+    if not content.unknown_authors:
+        return ()
+    names = ", ".join(map(str, content.unknown_authors[:5]))
+    more = f" and {len(content.unknown_authors) - 5} more" if len(content.unknown_authors) > 5 else ""
+    extra = ", so one approval more is needed" if content.approvals_needed else ""
+    return (
+        f"unknown author: {names}{more} is no user; anybody may stand behind that{extra} "
+        "(declare them: a User needs no role, and `aliases` hold further addresses)",
     )
 
 
@@ -272,7 +287,7 @@ def _change_set(mirror: Path, runs: str | None, comes: str) -> ChangeSet:
     return ChangeSet(
         len(commits),
         sum(1 for each in read if each and each.breaking),
-        tuple(sorted({Author(each.author, each.author_email) for each in commits})),
+        tuple(sorted({Author(*person) for each in commits for person in each.people})),
     )
 
 
