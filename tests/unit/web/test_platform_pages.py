@@ -52,12 +52,13 @@ def test_a_secret_is_shown_as_a_version_and_nothing_else(visit, house: Showcase)
 
 
 def test_configuration_is_for_those_who_may_read_it(look, filled: Showcase) -> None:
-    """A viewer has no entry in the menu, and a no at the address; a narrow role sees its environments."""
+    """A token without the scope has no entry in the menu, and a no at the address; a narrow role sees its
+    environments."""
     with filled.database.begin() as uow:
         viewer = access.UserDocument(name="vera", roles=["viewer"])
         narrow = access.UserDocument(name="nils", roles=[{"role": "developer", "environments": ["dev"]}])
         access.apply(uow, ROOT, [viewer, narrow])
-    vera = look("vera")
+    vera = look("vera", "platform:read", "deployment:read")
     assert 'href="/configuration"' not in vera.get("/").text
     assert 'href="/environments"' in vera.get("/").text
     assert vera.get("/configuration/shop").status_code == 403
