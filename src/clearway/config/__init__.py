@@ -3,7 +3,7 @@
 from .documents import KINDS, ConfigDocument
 from .events import ConfigChanged
 from .model import ConfigSchema, Entry, Problem, Resolved, Value, mask
-from .ports import Cipher, FakeCipher
+from .ports import Cipher, FakeCipher, Schemas
 from .service import (
     apply,
     entries,
@@ -28,6 +28,7 @@ __all__ = [
     "FakeCipher",
     "Problem",
     "Resolved",
+    "Schemas",
     "Value",
     "apply",
     "entries",

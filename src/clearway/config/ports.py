@@ -1,4 +1,4 @@
-"""What keeps secrets unreadable at rest."""
+"""What keeps secrets unreadable at rest, and what knows which keys are secret."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 from typing import Protocol
 
 from clearway.kernel import Permanent
+from clearway.storage import UnitOfWork
 
 
 class Cipher(Protocol):
@@ -17,6 +18,14 @@ class Cipher(Protocol):
 
     def decrypt(self, sealed: bytes) -> bytes:
         """What was encrypted. Raises Permanent when it was changed, or sealed for another key."""
+        ...
+
+
+class Schemas(Protocol):
+    """Knows what the services' newest releases say about their configuration."""
+
+    def secret_in(self, uow: UnitOfWork, service: str | None, key: str) -> str | None:
+        """A service whose newest release calls the key a secret: the named one, or any. None: none does."""
         ...
 
 

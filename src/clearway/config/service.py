@@ -30,7 +30,7 @@ from .model import (
     is_exact,
     typed,
 )
-from .ports import Cipher
+from .ports import Cipher, Schemas
 
 MAX_VALUE = 10_000
 
@@ -126,6 +126,7 @@ def set_value(
         raise Invalid(f"{key} is a {type(value).__name__}", expected="text, a number, true or false")
     elif not is_exact(value):
         raise Invalid(f"{key} is a number that JSON does not hold exactly", expected="below 2^53, or text")
+    _refuse_known_secret(uow, service, key)
     if now is not None and now.secret:
         raise Conflict(f"{key} is a secret here", todo="Set it as a secret, or unset it first.")
     if now is not None and now.value == value and type(now.value) is type(value):
@@ -198,6 +199,8 @@ def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel], *, prune: bool = Fals
                 where=doc.origin or None,
                 expected="one document for each",
             )
+        for key in doc.values:
+            _refuse_known_secret(uow, doc.service, key, doc.origin or None)
         before = _plain(uow, doc)
         after = (before if not prune else {}) | dict(doc.values)
         action: Literal["none", "update", "create"] = "update" if before else "create"
@@ -228,6 +231,18 @@ def _plain(uow: UnitOfWork, doc: ConfigDocument) -> dict[str, Scalar]:
         for entry in store.newest(uow, scope)
         if entry.value is not None and not entry.deleted
     }
+
+
+def _refuse_known_secret(uow: UnitOfWork, service: str | None, key: str, where: str | None = None) -> None:
+    """A schema says that the key is a secret: in plain it would stand in the ledger for ever."""
+    calls = uow.tool(Schemas).secret_in(uow, service, key) if uow.has_tool(Schemas) else None
+    if calls is not None:
+        raise Invalid(
+            f"{key} is a secret, says the newest release of {calls}",
+            where=where,
+            expected="that it is set as a secret",
+            todo="Set it with `clearway config set --secret`, and replace a value that others may have seen.",
+        )
 
 
 def _same(before: dict[str, Scalar], after: dict[str, Scalar]) -> bool:

@@ -4,7 +4,9 @@ Rules:
 1. Two stamps are kept apart: *restored*, when the impact ended, and *resolved*, when people closed it.
    Figures about recovery use the first.
 2. One deployment has at most one incident. An incident without a deployment was declared by a person.
-3. Nothing goes backwards: an incident that was restored never opens again; a new loss is a new incident.
+3. A deployment restores what a deployment caused. What people declared without a cause, people restore: a
+   deployment that does well there only suggests it.
+4. Nothing goes backwards: an incident that was restored never opens again; a new loss is a new incident.
 """
 
 from __future__ import annotations

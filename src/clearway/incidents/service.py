@@ -209,10 +209,13 @@ def on_finished(uow: UnitOfWork, event: DeploymentFinished) -> None:
                 uow, SYSTEM, own, event.deployment_id, "the version before is healthy and serves everybody"
             )
     if event.outcome == "succeeded":
+        how = "rollback" if event.kind == "rollback" else "next deployment"
+        why = f"the {how} to {event.version} is healthy and serves everybody"
         for lasting in store.unrestored(uow, event.service, event.environment):
-            how = "rollback" if event.kind == "rollback" else "next deployment"
-            why = f"the {how} to {event.version} is healthy and serves everybody"
-            _restored(uow, SYSTEM, lasting, event.deployment_id, why)
+            if lasting.deployment_id:
+                _restored(uow, SYSTEM, lasting, event.deployment_id, why)
+            else:
+                _suggest_restored(uow, lasting, event.deployment_id, why)
 
 
 def on_serving_again(uow: UnitOfWork, event: ServingAgain) -> None:
@@ -253,6 +256,12 @@ def _restored(uow: UnitOfWork, actor: Actor, found: Incident, by: str | None, re
     store.change(uow, found.id, restored_at=uow.now(), restored_by_deployment=by)
     _record(uow, actor, "incident.restored", found, reason, restored_by=by)
     uow.publish(IncidentRestored(found.id, found.service, found.environment, found.deployment_id))
+
+
+def _suggest_restored(uow: UnitOfWork, found: Incident, by: str, why: str) -> None:
+    """A line for the person who declared it: no deployment caused it, so none can tell that it is over."""
+    reason = f"{why}; if that ended the impact, restore this incident"
+    _record(uow, SYSTEM, "incident.restore-suggested", found, reason, suggested_by=by)
 
 
 def _writable(uow: UnitOfWork, actor: Actor, incident_id: str) -> Incident:

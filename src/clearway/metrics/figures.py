@@ -254,7 +254,10 @@ def suggested(facts: Facts, settings: Settings) -> list[dict[str, str]]:
 
 
 def rework_rate(facts: Facts, window: Window, settings: Settings) -> Figure:
-    """Unplanned deployments made because of an incident or a user-facing bug / all, over six months."""
+    """Unplanned deployments made because of an incident or a user-facing bug / all, over six months.
+
+    What somebody declared goes before what is inferred from incidents.
+    """
     six_months = Window(window.end - timedelta(days=REWORK_DAYS), window.end, window.zone)
     finished = [d for d in _finished(facts, six_months) if d.outcome != "aborted-before-traffic"]
     fixes = {f.restored_by for f in facts.failures if f.restored_by and f.restored_by != f.deployment_id}
@@ -265,7 +268,7 @@ def rework_rate(facts: Facts, window: Window, settings: Settings) -> Figure:
                 why[deployed.id] = "rollback"
         elif deployed.intent == "rework":
             why[deployed.id] = "declared"
-        elif deployed.id in fixes:
+        elif deployed.declared_by is None and deployed.id in fixes:
             why[deployed.id] = "ended an incident"
     counted = [d for d in finished if settings.rollbacks_are_rework or d.intent != "rollback"]
     value = len(why) / len(counted) if counted else None

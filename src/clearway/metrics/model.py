@@ -27,6 +27,7 @@ class Deployed:
     outcome: Outcome
     intent: Intent
     finished_at: datetime
+    declared_by: str | None = None  # who said what it was for; None: nobody did, and it may be inferred
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,9 @@ def declare_intent(uow: UnitOfWork, actor: Actor, deployment_id: str, intent: st
     access.require(uow, actor, "incident:write", service=found.service, environment=found.environment)
     if intent not in INTENTS:
         raise Invalid(f"{intent!r} is no intent", expected=", ".join(INTENTS))
-    if found.intent == intent:
-        return
-    store.set_intent(uow, deployment_id, intent)
+    if found.intent == intent and found.declared_by is not None:
+        return  # the same word as the default is a declaration too, when somebody says it
+    store.set_intent(uow, deployment_id, intent, actor.name)
     data = {
         "service": found.service,
         "environment": found.environment,

@@ -22,6 +22,7 @@ deployments = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("intent", sa.Text, nullable=False),
     sa.Column("finished_at", Instant, nullable=False),
+    sa.Column("declared_by", sa.Text),  # of the intent
     sa.Column("commit", sa.Text),  # known once its changes are counted
     sa.Column("first", sa.Boolean, nullable=False, default=False),  # nothing before it to compare with
     sa.Column("counted", sa.Boolean, nullable=False),
@@ -41,7 +42,7 @@ changes = sa.Table(
 Place = tuple[str, str]
 """A service and an environment."""
 
-_FIELDS = ("id", "service", "environment", "version", "outcome", "intent", "finished_at")
+_FIELDS = ("id", "service", "environment", "version", "outcome", "intent", "finished_at", "declared_by")
 
 
 def add(uow: UnitOfWork, deployed: Deployed, *, counted: bool) -> bool:
@@ -128,11 +129,10 @@ def keep_changes(
     uow.connection.execute(deployments.update().where(deployments.c.id == found.id).values(**values))
 
 
-def set_intent(uow: UnitOfWork, deployment_id: str, intent: str) -> None:
-    """What the deployment was for."""
-    uow.connection.execute(
-        deployments.update().where(deployments.c.id == deployment_id).values(intent=intent)
-    )
+def set_intent(uow: UnitOfWork, deployment_id: str, intent: str, declared_by: str) -> None:
+    """What the deployment was for, and who said so."""
+    values = {"intent": intent, "declared_by": declared_by}
+    uow.connection.execute(deployments.update().where(deployments.c.id == deployment_id).values(values))
 
 
 def places(uow: UnitOfWork) -> list[Place]:

@@ -156,6 +156,15 @@ def release_by(uow: UnitOfWork, **equal: Any) -> Release | None:
     return None if row is None else _release(row._mapping)
 
 
+def newest_definitions(uow: UnitOfWork, service: str | None) -> dict[str, dict[str, Any]]:
+    """The clearway.yaml of each service's newest release; of one service only when it is named."""
+    newest = sa.select(sa.func.max(releases.c.id)).group_by(releases.c.service)
+    if service is not None:
+        newest = newest.where(releases.c.service == service)
+    query = sa.select(releases.c.service, releases.c.definition).where(releases.c.id.in_(newest))
+    return {row.service: row.definition for row in uow.connection.execute(query)}
+
+
 def releases_by_digest(uow: UnitOfWork, digests: Iterable[str]) -> dict[str, Release]:
     """Releases by their digests, in one query."""
     query = sa.select(releases).where(releases.c.digest.in_(sorted(set(digests))))

@@ -32,6 +32,7 @@ from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.prometheus import TextScraper
 from clearway.integrations.python_packages import PythonPackages
 from clearway.integrations.release_history import ReleaseHistory
+from clearway.integrations.release_schemas import ReleaseSchemas
 from clearway.storage import Blobs, Database, FileBlobs
 from clearway.workflow import Chore, Flow
 
@@ -69,6 +70,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         ledger.NoteSigner: ledger.load_or_create_key(keys / "ledger.pem"),
         policy.Evaluator: CelEvaluator(),
         config.Cipher: AgeCipher.create(keys / "secrets.age"),
+        config.Schemas: ReleaseSchemas(),
         source.Mirrors: source.Mirrors(
             settings.folder("mirrors"),
             home=settings.home,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from clearway import access, ledger
 from clearway.access import RoleDocument, UserDocument
-from clearway.kernel import Actor, Invalid, NotFound, Refused
+from clearway.kernel import Actor, FixedClock, Invalid, NotFound, Refused
 from clearway.storage import Database
 
 from .conftest import PEOPLE
@@ -134,6 +135,35 @@ def test_the_first_administrator_may_have_been_declared(database: Database) -> N
         assert secret is not None
         assert access.authenticate(uow, secret).actor == ADMIN
     assert actions(database)[-1] == "token.created"
+
+
+def test_ended_administrators_are_let_in_again(tmp_path: Path) -> None:
+    """After a year all tokens are gone: the next start makes one, if nobody else can administer."""
+    database = make_database(tmp_path)
+
+    def start() -> str | None:
+        with database.begin() as uow:
+            return access.bootstrap(uow)
+
+    assert start() is not None
+    assert isinstance(database.clock, FixedClock)
+    database.clock.advance(timedelta(days=367).total_seconds())
+    with database.begin() as uow:
+        access.set_password(uow, ADMIN, "admin", GOOD)
+    assert start() is None
+    with database.begin() as uow:
+        uow.connection.exec_driver_sql("update access_user set password = null")
+    secret = start()
+    assert secret is not None
+    assert start() is None
+    with database.begin() as uow:
+        actor = access.authenticate(uow, secret).actor
+        access.require(uow, actor, "platform:apply")
+        narrow = access.create_token(uow, actor, scopes=["*:read"])
+        access.revoke_token(uow, ADMIN, actor.via)
+        assert narrow.token.revoked_at is None
+    assert start() is not None
+    database.dispose()
 
 
 def test_a_password_is_set_by_oneself_or_an_administrator(database: Database) -> None:

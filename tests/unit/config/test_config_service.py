@@ -320,3 +320,35 @@ def test_one_layer_is_declared_once(database: Database) -> None:
         pytest.raises(Invalid, match=r"platform\.yaml:7: Config shop/prod is declared twice"),
     ):
         config.plan_apply(uow, read(CONFIG + "---\n" + CONFIG))
+
+
+class Says:
+    """One service's schema, in which API_KEY is a secret."""
+
+    def secret_in(self, uow: UnitOfWork, service: str | None, key: str) -> str | None:
+        return "shop" if key == "API_KEY" and service in ("shop", None) else None
+
+
+@pytest.mark.parametrize(("service", "environment"), [("shop", "dev"), ("shop", None), (None, "dev")])
+def test_what_a_schema_calls_a_secret_is_not_set_in_plain(
+    database: Database, service: str | None, environment: str | None
+) -> None:
+    """Neither by hand nor by a document: what it said would stand in the ledger for ever."""
+    database.tools[config.Schemas] = Says()
+    head = "".join(
+        f"{key}: {value}\n" for key, value in (("service", service), ("environment", environment)) if value
+    )
+    docs = read(f"kind: Config\n{head}values: {{API_KEY: hunter2-hunter2}}\n")
+    with database.begin() as uow:
+        for act in (
+            lambda: config.set_value(uow, ANN, service, environment, "API_KEY", "hunter2-hunter2"),
+            lambda: config.plan_apply(uow, docs),
+            lambda: config.apply(uow, ANN, docs),
+        ):
+            with pytest.raises(Invalid, match="is a secret, says the newest release of shop"):
+                act()
+        config.set_value(uow, ANN, service, environment, "GREETING", "Hi")
+        config.set_secret(uow, ANN, service, environment, "API_KEY", "hunter2-hunter2")
+        told = [str(entry.data) for entry in ledger.entries(uow, action_prefix="config.").items]
+    assert told
+    assert "hunter2" not in str(told)

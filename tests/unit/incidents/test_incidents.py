@@ -332,6 +332,25 @@ def test_a_person_declares_and_restores(database: Database) -> None:
             incidents.note(uow, ONA, "inc_none", "x")
 
 
+@pytest.mark.parametrize("kind", ["rollout", "rollback"])
+def test_a_deployment_does_not_restore_what_no_deployment_caused(
+    database: Database, heard: list[Event], kind: str
+) -> None:
+    """ "The payment provider is down" is not over when something was deployed; the timeline suggests it."""
+    declare_platform(database)
+    with database.begin() as uow:
+        found = incidents.declare(uow, ONA, "shop", "prod", "The payment provider is down")
+    tell(database, going_back("dep_1"))
+    tell(database, finished("succeeded", "dep_3", kind, version="1.3.0"))
+    caused, declared = all_of(database)
+    assert (caused.status, declared.id, declared.status) == ("restored", found.id, "open")
+    assert actions_of(database, found) == ["incident.opened", "incident.restore-suggested"]
+    assert [event.incident_id for event in heard if isinstance(event, IncidentRestored)] == [caused.id]
+    with database.read() as uow:
+        assert incidents.open_count(uow, "shop", "prod") == 1
+        assert "1.3.0 is healthy" in incidents.timeline(uow, found.id)[-1].text
+
+
 def test_pages_are_newest_first(database: Database) -> None:
     """Cursors walk all incidents once; filters narrow them."""
     for index in range(5):

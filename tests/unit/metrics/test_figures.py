@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -194,6 +195,14 @@ def test_rework_rate() -> None:
     }  # fmt: skip
     without = dora.rework_rate(facts, WINDOW, Settings(rollbacks_are_rework=False))
     assert (without.value, without.count) == (2 / 4, 4)
+
+
+def test_declared_intent_goes_before_what_is_inferred() -> None:
+    """A deployment that happened to end an incident is no rework once somebody says that it was planned."""
+    said = replace(deployed("fix", 80), declared_by="ona")
+    failures = [failure("i1", "bad", 82, 80, "fix")]
+    assert dora.rework_rate(Facts([deployed("fix", 80)], failures=failures), WINDOW, PLAIN).value == 1
+    assert dora.rework_rate(Facts([said], failures=failures), WINDOW, PLAIN).value == 0
 
 
 def test_what_finished_outside_the_window_does_not_count() -> None:

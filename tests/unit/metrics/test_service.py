@@ -194,6 +194,18 @@ def test_a_lost_history_breaks_no_figure(database: Database, history: FakeHistor
     assert figures(database)["change_lead_time"]["excluded"] == {"commits unknown": 1, "no baseline": 1}
 
 
+def test_the_default_can_be_declared(database: Database) -> None:
+    """`planned` said by a person is kept with who said it, once; it is no default any more."""
+    tell(database, finished("d0", "1.0"))
+    with database.begin() as uow:
+        metrics.declare_intent(uow, ADMIN, "d0", "planned", "it was on the list")
+        metrics.declare_intent(uow, ADMIN, "d0", "planned", "again")
+        row = metrics.store.row(uow, "d0")
+        assert (row.intent, row.declared_by) == ("planned", ADMIN.name)
+        (entry,) = ledger.entries(uow, subject="deployment:d0").items
+    assert (entry.data["before"], entry.data["after"]) == ("planned", "planned")
+
+
 def test_intent_may_be_declared_later_and_leaves_a_trace(database: Database) -> None:
     """A hotfix is declared as rework; who did it and what it was before is in the ledger."""
     tell(database, finished("d0", "1.0"))

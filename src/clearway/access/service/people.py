@@ -13,7 +13,7 @@ from clearway.access import store
 from clearway.access.decide import Judge
 from clearway.access.documents import RoleDocument, UserDocument
 from clearway.access.events import PeopleChanged
-from clearway.access.model import Binding, Grant, TokenActor, User
+from clearway.access.model import Binding, Grant, TokenActor, User, expand_scopes
 from clearway.access.passwords import check_password, check_rules, hash_password
 from clearway.kernel import SYSTEM, Actor, Diff, Invalid, NotFound, Refused
 from clearway.storage import UnitOfWork
@@ -212,9 +212,17 @@ def _hand(actor: Actor, name: str) -> str:
 
 
 def bootstrap(uow: UnitOfWork, name: str = "admin") -> str | None:
-    """On first start: makes the first administrator and returns their token. Later: changes nothing, None."""
-    if any(token.label == _BOOTSTRAP for token in store.tokens(uow.connection, name)):
-        return None
+    """On first start: makes the first administrator and returns their token. Later: changes nothing, None.
+
+    Once that token has ended, and no administrator has a password or a token any more, it makes another:
+    whoever can restart Clearway may administer it.
+    """
+    made = [token for token in store.tokens(uow.connection, None) if token.label == _BOOTSTRAP]
+    if made:
+        administrators = judge(uow).who_may("platform:apply", None)
+        if not administrators or any(_can_enter(uow, each) for each in administrators):
+            return None
+        name = name if name in administrators else administrators[0]
     if store.user(uow.connection, name) is None:
         admin = UserDocument(name=name, full_name="First administrator").user()
         admin = User(admin.name, full_name=admin.full_name, grants=(Grant("admin"),))
@@ -223,4 +231,17 @@ def bootstrap(uow: UnitOfWork, name: str = "admin") -> str | None:
             uow, SYSTEM, "user.created", f"user:{name}", reason="first start", data={"role": "admin"}
         )
         forget(uow)
-    return issue_token(uow, SYSTEM, name, label=_BOOTSTRAP, reason="first start").secret
+    reason = "no administrator could sign in any more" if made else "first start"
+    return issue_token(uow, SYSTEM, name, label=_BOOTSTRAP, reason=reason).secret
+
+
+def _can_enter(uow: UnitOfWork, name: str) -> bool:
+    """Whether a user has a password, or a token that lasts and administers."""
+    now = uow.now()
+    return user(uow, name).has_password or any(
+        token.revoked_at is None
+        and token.expires_at > now
+        and token.environments is None
+        and "platform:apply" in expand_scopes(token.scopes)
+        for token in store.tokens(uow.connection, name)
+    )

@@ -21,7 +21,16 @@ from .react import (
     reconsider,
     sweep,
 )
-from .read import change_request, notes, promotion, promotion_of_deployment, promotions, release, releases
+from .read import (
+    change_request,
+    newest_definitions,
+    notes,
+    promotion,
+    promotion_of_deployment,
+    promotions,
+    release,
+    releases,
+)
 from .rollback import rollback
 from .trace import Link, Trace, trace
 from .waking import WAKE, waiting_batches, wake_batch
@@ -49,6 +58,7 @@ __all__ = [
     "follow",
     "hold",
     "make_plan",
+    "newest_definitions",
     "notes",
     "on_build_finished",
     "on_catalog_changed",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clearway import changes
 from clearway.changes import ChangeRequest, Notes
 from clearway.kernel import Invalid, NotFound
@@ -82,3 +84,8 @@ def _cursor(after: str | None) -> str | None:
 def _check(limit: int) -> None:
     if not 1 <= limit <= MOST:
         raise Invalid(f"a page of {limit}", expected=f"1 to {MOST}")
+
+
+def newest_definitions(uow: UnitOfWork, service: str | None = None) -> dict[str, dict[str, Any]]:
+    """The clearway.yaml of the newest release of each service, or of one."""
+    return store.newest_definitions(uow, service)
