@@ -32,6 +32,8 @@ PLATFORM = """\
 ---
 {{kind: User, name: dev, email: dev@example.com, roles: [developer]}}
 ---
+{{kind: User, name: backend, email: backend@example.com}}
+---
 {{kind: User, name: boss, roles: [release-manager]}}
 ---
 {{kind: Environment, name: prod, order: 1, type: production, approvals: {{count: 1}},

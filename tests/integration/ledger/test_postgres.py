@@ -168,12 +168,14 @@ def test_people_tokens_and_sessions_work_the_same(database: Database) -> None:
         assert secret is not None
         admin = access.authenticate(uow, secret).actor
         assert {diff.action for diff in access.apply(uow, admin, docs)} == {"create"}
-        access.set_password(uow, admin, "ana", "correct horse battery")
+        access.set_password(uow, Actor("ana"), "ana", "correct horse battery")
+    assert access.sign_in(database, "ana", "wrong", "203.0.113.7").session is None
+    opened = access.sign_in(database, "ana", "correct horse battery", "203.0.113.7")
+    made = access.claim_token(database, "ana", "correct horse battery")
+    assert made.token.handed_by == ""
     with database.begin() as uow:
         assert {diff.action for diff in access.apply(uow, admin, docs)} == {"none"}
-        assert access.sign_in(uow, "ana", "wrong").session is None
-        opened = access.sign_in(uow, "ana", "correct horse battery")
         assert access.session(uow, opened.secret) == opened.session
         assert access.may(uow, Actor("ana"), "promotion:approve", environment="prod").allowed
         assert not access.may(uow, Actor("ana"), "promotion:approve", environment="qa").allowed
-        assert [token.user for token in access.all_tokens(uow, admin)] == ["admin"]
+        assert [token.user for token in access.all_tokens(uow, admin)] == ["admin", "ana"]

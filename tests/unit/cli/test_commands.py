@@ -125,6 +125,25 @@ def test_login_keeps_a_profile(
     assert run("user", "list").code == 0
 
 
+def test_login_with_a_first_password_changes_it(
+    cli: Callable[..., Any], address: str, home: Path, monkeypatch: Any
+) -> None:
+    """What an administrator set is made into a password and a token of one's own, in one command."""
+    first, own = "set by an administrator", "chosen by vic in person"
+
+    def login(*lines: str, change: bool = True) -> int:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines) + "\n"))
+        return int(cli("login", address, "--user", "vic", *(["--new-password"] if change else [])).code)
+
+    monkeypatch.setattr(sys, "stdin", io.StringIO(first + "\n"))
+    assert cli("user", "password", "vic").code == 0
+    assert login(first, change=False) == exits.NOT_PERMITTED
+    assert login(first, own) == 0
+    monkeypatch.delenv("CLEARWAY_TOKEN")
+    assert cli("token", "list", "--json").json[-1]["handed_by"] == ""
+    assert login(first, own) == exits.NOT_PERMITTED
+
+
 def test_audit(cli: Callable[..., Any], tmp_path: Path, database: Any) -> None:
     """Verify live, export, verify offline with a kept checkpoint; a changed export is found."""
     live = cli("audit", "verify", "--json")

@@ -9,6 +9,7 @@ from showcase import PASSWORD, Showcase
 from starlette.routing import Route
 
 from clearway import access
+from clearway.kernel import Actor
 from clearway.web.app import routes
 from clearway.web.guard import COOKIE, PUBLIC, SIGNED_IN, action, page, permission_of
 from clearway.web.security import local_path
@@ -111,6 +112,19 @@ def test_name_and_password_open_a_session_that_signing_out_ends(visit) -> None:
     somebody.form("/", "/sign-out")
     somebody.cookies.set(COOKIE, kept)
     assert somebody.get("/", follow_redirects=False).status_code == 303
+
+
+def test_a_password_that_somebody_else_set_leads_to_the_page_that_changes_it(visit, house: Showcase) -> None:
+    """Until it is changed its session approves nothing, and says who set it."""
+    first, own = "set by an administrator", "chosen by quin in person"
+    with house.database.begin() as uow:
+        access.set_password(uow, Actor("root"), "quin", first)
+    quin = visit(None)
+    answer = quin.form("/sign-in", "/sign-in", name="quin", password=first)
+    assert answer.url.path == "/me"
+    assert "root set your password" in answer.text
+    quin.form("/me", "/me/password", current=first, new=own, again=own)
+    assert quin.form("/sign-in", "/sign-in", name="quin", password=own).url.path == "/"
 
 
 def test_a_wrong_password_is_said_and_the_name_kept(visit) -> None:
