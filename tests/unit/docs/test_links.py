@@ -24,3 +24,12 @@ def test_the_documentation_is_found() -> None:
     """The check above looks at the pages that there are."""
     assert ROOT / "README.md" in PAGES
     assert len(PAGES) > 10
+
+
+def test_decisions_are_numbered_once_and_in_their_headings() -> None:
+    """Two decisions of one number could not be spoken of."""
+    files = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [int(file.name[:4]) for file in files]
+    assert numbers == list(range(1, len(files) + 1))
+    for file, number in zip(files, numbers, strict=True):
+        assert file.read_text().startswith(f"# {number}. ")
