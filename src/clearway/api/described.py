@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -133,12 +134,14 @@ EXAMPLES: Mapping[str, Mapping[str, Any]] = {
 
 def describe(app: FastAPI) -> None:
     """Have the application make its document like this."""
-    plain = app.openapi
+    plain, alone = app.openapi, Lock()
+    whole: list[dict[str, Any]] = []
 
     def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _complete(plain())
-        return app.openapi_schema
+        with alone:  # FastAPI keeps its document before ours is complete: a second asker must wait for it
+            if not whole:
+                whole.append(_complete(plain()))
+            return whole[0]
 
     app.openapi = described  # type: ignore[method-assign]
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from answers import Document, operations
 from jsonschema import Draft202012Validator
 
 from clearway import access
-from clearway.api import create_app
+from clearway.api import create_app, described
 from clearway.storage import Database
 
 
@@ -40,6 +43,31 @@ def references(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from references(inner)
+
+
+def test_who_asks_while_the_document_is_being_made_gets_the_whole_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several ask at once: everyone gets the complete document, which is made once."""
+    making, complete = Event(), described._complete
+
+    def slowly(document: dict[str, Any]) -> dict[str, Any]:
+        making.set()
+        time.sleep(0.2)  # long enough for the second to ask
+        return complete(document)
+
+    monkeypatch.setattr(described, "_complete", slowly)
+    app = create_app(_DATABASE, _Nowhere())
+
+    def ask(wait: bool) -> tuple[bool, int]:
+        assert not wait or making.wait(30)
+        document = app.openapi()
+        return "responses" in document["components"], id(document)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(ask, (False, True))
+    assert first == second
+    assert first[0]
 
 
 @each_operation
