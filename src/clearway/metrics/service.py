@@ -102,24 +102,49 @@ def dora_spans(
     """`dora` for several windows (start, end), from rows that are read once."""
     windows = [make_window(uow.now(), start, end, zone) for start, end in spans]
     place = (service, environment or production(uow, service))
+    _be_known(uow, *place)
     known = _facts(uow, windows, place).get(place, NOTHING)
     return [figures.report(*place, known, window, settings or Settings()) for window in windows]
 
 
-def dora_all(uow: UnitOfWork, *, zone: str = "UTC", settings: Settings | None = None) -> list[Report]:
-    """One report for each service and production environment, from rows that are read once; never blended."""
-    window = make_window(uow.now(), None, None, zone)
+def dora_all(
+    uow: UnitOfWork,
+    environment: str | None = None,
+    *,
+    start: datetime | None = None,
+    zone: str = "UTC",
+    settings: Settings | None = None,
+) -> list[Report]:
+    """One report for each service in an environment, or in every production one; never blended.
+
+    From rows that are read once. Raises Invalid, NotFound.
+    """
+    window = make_window(uow.now(), start, None, zone)
+    if environment is not None:
+        _be_known(uow, None, environment)
     known = _facts(uow, [window])
     chosen = settings or Settings()
+    places = counted_places(uow, environment)
+    return [figures.report(*place, known.get(place, NOTHING), window, chosen) for place in places]
+
+
+def counted_places(uow: UnitOfWork, environment: str | None = None) -> list[tuple[str, str]]:
+    """Every service and production environment, or the named one, that something was ever deployed to."""
+    kinds = {each.name: each.kind for each in catalog.environments(uow)}
     return [
-        figures.report(*place, known.get(place, NOTHING), window, chosen) for place in counted_places(uow)
+        place
+        for place in store.places(uow)
+        if (place[1] == environment if environment else kinds.get(place[1]) == "production")
     ]
 
 
-def counted_places(uow: UnitOfWork) -> list[tuple[str, str]]:
-    """Every service and production environment that something was ever deployed to."""
-    kinds = {environment.name: environment.kind for environment in catalog.environments(uow)}
-    return [place for place in store.places(uow) if kinds.get(place[1]) == "production"]
+def _be_known(uow: UnitOfWork, service: str | None, environment: str) -> None:
+    """Refuse a misspelt name rather than answer that nothing happened; what was removed keeps its past."""
+    places = store.places(uow)
+    if service is not None and service not in {name for name, _ in places}:
+        catalog.service(uow, service)
+    if environment not in {name for _, name in places}:
+        catalog.environment(uow, environment)
 
 
 def make_window(now: datetime, start: datetime | None, end: datetime | None, zone: str) -> Window:

@@ -36,6 +36,17 @@ def test_a_value_is_set_read_and_removed(admin: Any) -> None:
     assert admin.put("/v1/config/*/prod", json={"key": "X", "value": [1]}).status_code == 422
 
 
+def test_removing_what_is_not_set_is_no_silent_success(admin: Any) -> None:
+    """A misspelt key is refused, and the layer's own keys are named; other layers' are not."""
+    admin.put("/v1/config/*/prod", json={"key": "GREETING", "value": "Hi"}).raise_for_status()
+    refused = admin.put("/v1/config/*/prod", json={"key": "GREETIG", "value": None})
+    assert refused.status_code == 404
+    assert refused.json()["detail"] == "this layer sets no value GREETIG"
+    assert refused.json()["expected"] == "one of GREETING"
+    none = admin.put("/v1/config/*/dev", json={"key": "GREETING", "value": None})
+    assert none.json()["expected"] == "a key that this layer sets; it sets none"
+
+
 def test_a_secret_is_never_shown(admin: Any, database: Database) -> None:
     """Neither the answer, nor a read, nor the ledger, nor a kept answer holds what it says."""
     secret = "s3cr3t-and-long"

@@ -264,7 +264,8 @@ def test_figures_and_the_line(house: House, client: Callable[..., Held]) -> None
     report = rita.get("/v1/metrics/dora", params={"service": "shop", "days": 7}).json()
     assert report["environment"] == "prod"
     assert report["figures"]
-    assert rita.get("/v1/metrics/dora", params={"service": "ghost"}).status_code == 404
+    for unknown in ({"service": "ghost"}, {"environment": "ghost"}):
+        assert rita.get("/v1/metrics/dora", params=unknown).status_code == 404
     assert rita.get("/v1/metrics/dora", params={"service": "shop", "zone": "Mars"}).status_code == 422
     assert client("vera").post("/v1/deployments/halt", json={"reason": "fire"}).status_code == 403
     assert rita.post("/v1/deployments/halt", json={"reason": ""}).status_code == 422

@@ -167,8 +167,32 @@ def test_environments_are_never_blended(database: Database, queued: Queued) -> N
     with database.read() as uow:
         assert metrics.dora(uow, "shop", "uat").figures["deployment_frequency"].ids == ("u",)
         assert [(r.service, r.environment) for r in metrics.dora_all(uow)] == [("shop", "prod")]
+        (uat,) = metrics.dora_all(uow, "uat")
+        assert uat.figures["deployment_frequency"].ids == ("u",)
         with pytest.raises(NotFound):
             metrics.dora(uow, "tool")
+
+
+def test_a_name_that_nobody_knows_is_no_empty_answer(database: Database) -> None:
+    """A misspelt service or environment is refused: nothing deployed would be a wrong answer."""
+    with database.read() as uow:
+        assert metrics.dora_all(uow, "uat") == []
+        for ask in (
+            lambda: metrics.dora(uow, "shop", "prdo"),
+            lambda: metrics.dora(uow, "sohp", "prod"),
+            lambda: metrics.dora_all(uow, "prdo"),
+        ):
+            with pytest.raises(NotFound):
+                ask()
+
+
+def test_the_window_holds_for_every_service(database: Database) -> None:
+    """How far back is asked of all reports, not only of one service's."""
+    tell(database, finished("d0", "1.0"))
+    tell(database, finished("d1", "1.1"), later=10 * 86400)
+    with database.read() as uow:
+        (report,) = metrics.dora_all(uow, start=uow.now() - timedelta(days=5))
+        assert report.figures["deployment_frequency"].ids == ("d1",)
 
 
 @pytest.mark.parametrize("outcome", ["failed", "rolled-back", "aborted-before-traffic"])

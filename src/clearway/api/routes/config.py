@@ -12,7 +12,7 @@ from clearway.api.ask import Ask, Asked
 from clearway.api.bodies import SecretBody, ValueBody
 from clearway.api.guard import Guarded, needs
 from clearway.api.shown import shown
-from clearway.kernel import Invalid
+from clearway.kernel import Invalid, NotFound
 from clearway.storage import UnitOfWork
 
 router = APIRouter(prefix="/v1/config", route_class=Guarded, tags=["config"])
@@ -34,7 +34,8 @@ def set_value(ask: Asked, service: str, environment: str, body: ValueBody) -> Re
     def act(uow: UnitOfWork) -> dict[str, Any]:
         layer = (_layer(service), _layer(environment))
         if value is None:
-            config.unset(uow, ask.actor, *layer, body.key, body.reason)
+            if not config.unset(uow, ask.actor, *layer, body.key, body.reason):
+                raise _not_set(uow, layer, body.key)
         else:
             config.set_value(uow, ask.actor, *layer, body.key, value, body.reason)
         return _values(uow, ask, service, environment)
@@ -52,6 +53,14 @@ def set_secret(ask: Asked, service: str, environment: str, body: SecretBody) -> 
         return {"key": body.key, "service": layer[0], "environment": layer[1], "version": version}
 
     return ask.write(act, secret=True)
+
+
+def _not_set(uow: UnitOfWork, layer: tuple[str | None, str | None], key: str) -> NotFound:
+    set_here = [each for each in config.entries(uow, *layer) if (each.service, each.environment) == layer]
+    keys = sorted(each.key for each in set_here)
+    where = f"config for {layer[0] or '*'} in {layer[1] or '*'}"
+    expected = f"one of {', '.join(keys)}" if keys else "a key that this layer sets; it sets none"
+    return NotFound(f"this layer sets no value {key}", where=where, expected=expected)
 
 
 def _layer(name: str) -> str | None:

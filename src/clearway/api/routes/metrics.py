@@ -28,9 +28,9 @@ def dora(
     """The five figures with the ids behind each; one report for each service, never blended."""
 
     def look(uow: UnitOfWork) -> dict[str, Any]:
-        if service is None:
-            return {"reports": shown(metrics.dora_all(uow, zone=zone))}
         start = uow.now() - timedelta(days=days) if days else None
+        if service is None:
+            return {"reports": shown(metrics.dora_all(uow, environment, start=start, zone=zone))}
         return dict(shown(metrics.dora(uow, service, environment, start=start, zone=zone)))
 
     return ask.read(look)
