@@ -2,6 +2,7 @@
 
 from .mirrors import Mirrors
 from .model import Commit, check_location, check_path, check_ref, is_sha, public_location
+from .pulls import PullRequest
 from .repo import (
     Repo,
     commit,
@@ -12,11 +13,12 @@ from .repo import (
     resolve,
     tags,
 )
-from .service import open_repo, sync
+from .service import open_repo, pull_request, pull_requests_of, record_pull_request, repository_of, sync
 
 __all__ = [
     "Commit",
     "Mirrors",
+    "PullRequest",
     "Repo",
     "check_location",
     "check_path",
@@ -28,7 +30,11 @@ __all__ = [
     "list_files",
     "open_repo",
     "public_location",
+    "pull_request",
+    "pull_requests_of",
     "read_file",
+    "record_pull_request",
+    "repository_of",
     "resolve",
     "sync",
     "tags",
