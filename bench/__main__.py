@@ -30,6 +30,7 @@ def main() -> int:
         print(table([figure_of(row) for row in json.loads(RESULTS.read_text())]))
         return 0
     figures: list[Figure] = []
+    tried: set[str] = set()
     for group in [chosen.only] if chosen.only else GROUPS:
         try:
             module = importlib.import_module(f"bench.{group}")
@@ -42,11 +43,12 @@ def main() -> int:
             if chosen.figure and chosen.figure not in measure.__name__:
                 continue
             print(f"bench: {group}.{measure.__name__} …", file=sys.stderr, flush=True)
+            tried.add(f"{group}.{measure.__name__}")
             figures.extend(attempt(group, measure))
     if chosen.figure and not figures:
         parser.error(f"no figure is called {chosen.figure}")
     print(table(figures))
-    keep([row_of(figure) for figure in figures])
+    keep([row_of(figure) for figure in figures], tried)
     return int(any(figure.value is None for figure in figures))
 
 
@@ -71,9 +73,12 @@ def figure_of(row: dict[str, Any]) -> Figure:
     return Figure(**{each.name: row[each.name] for each in fields(Figure)})
 
 
-def keep(rows: list[dict[str, Any]]) -> None:
-    """Write the results; figures that were not measured now stay as they were."""
-    names = {row["name"] for row in rows}
+def keep(rows: list[dict[str, Any]], tried: set[str]) -> None:
+    """Write the results; figures that were not measured now stay as they were.
+
+    `tried` holds the names under which measurements that break are kept: a later success removes such a row.
+    """
+    names = {row["name"] for row in rows} | tried
     old = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     kept = [row for row in old if row["name"] not in names]
     RESULTS.write_text(json.dumps([*kept, *rows], indent=1) + "\n")

@@ -40,6 +40,8 @@ PLATFORM = """\
 ---
 {{kind: User, name: dev, email: dev@example.com, roles: [developer, release-manager]}}
 ---
+{{kind: User, name: backend, email: backend@example.com, roles: [developer]}}
+---
 {{kind: User, name: manager, roles: [release-manager]}}
 {environments}
 ---
