@@ -47,10 +47,12 @@ from .service import (
     team,
     teams,
 )
+from .versioning import BranchChannel, Versioning
 
 __all__ = [
     "KINDS",
     "ApprovalRule",
+    "BranchChannel",
     "Build",
     "Canary",
     "CanaryMetric",
@@ -77,6 +79,7 @@ __all__ = [
     "StrategySpec",
     "Team",
     "ValuesMetric",
+    "Versioning",
     "apply",
     "definition_schema",
     "environment",

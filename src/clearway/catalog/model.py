@@ -11,6 +11,8 @@ from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 from clearway.kernel import Document, Duration, Name, holds_credentials
 from clearway.policy import Gate
 
+from .versioning import Versioning
+
 Text = Annotated[str, StringConstraints(max_length=500)]
 RECORDED = "recorded"  # validation's context: this stands in the catalog already, and must stay readable
 Member = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -46,6 +48,8 @@ class Service(Document):
     """The route that its releases travel."""
     port_base: int | None = Field(default=None, ge=1024, le=65000)
     """The router's port at the route's first stop, the next stops following; any free one if unset."""
+    versioning: Versioning | None = None
+    """How the next version follows from history; when left out, by SemVer from Conventional Commits."""
     description: Text = ""
     """What it does."""
 

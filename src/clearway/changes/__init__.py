@@ -1,15 +1,19 @@
 """Change requests, approvals, versions, release notes."""
 
+from .change import Change
 from .conventional import Conventional, Footer, parse, squashed
 from .model import Approval, ChangeFacts, ChangeRequest, Risk, Status, assess, write_request
-from .notes import Change, Notes, make_notes
+from .next_version import Next
+from .notes import Notes, make_notes
 from .service import (
+    Proposed,
     approvals,
     approvals_of_many,
     change_request,
     close_request,
     draft_notes,
     open_request,
+    propose_version,
     read_notes,
     record_approval,
     release_notes,
@@ -24,7 +28,9 @@ __all__ = [
     "ChangeRequest",
     "Conventional",
     "Footer",
+    "Next",
     "Notes",
+    "Proposed",
     "Risk",
     "Status",
     "approvals",
@@ -36,6 +42,7 @@ __all__ = [
     "make_notes",
     "open_request",
     "parse",
+    "propose_version",
     "read_notes",
     "record_approval",
     "release_notes",

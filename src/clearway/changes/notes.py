@@ -12,66 +12,28 @@ Rules:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from clearway.kernel import digest_of
 
-from .conventional import Conventional, parse, squashed
+from .change import (
+    ORDER,
+    Change,
+    CommitLike,
+    change_from_json,
+    changes_of,
+    without_reverted,
+    without_twins,
+)
 
-__all__ = ["Change", "CommitLike", "Notes", "make_notes"]
+__all__ = ["Notes", "make_notes", "notes_from_json"]
 
-# Kinds that people who run the service care about, in the order of the page.
-HEADINGS: Mapping[str, str] = {
-    "feat": "Features",
-    "fix": "Fixes",
-    "perf": "Performance",
-    "security": "Security",
-    "revert": "Reverts",
-    "refactor": "Inside",
-    "docs": "Documentation",
-    "test": "Tests",
-    "build": "Build",
-    "ci": "Build",
-    "style": "Inside",
-    "chore": "Inside",
-}
-OTHER = "Other changes"
-ORDER = (*dict.fromkeys(HEADINGS.values()), OTHER)
 MOST_LISTED = 1000
 
-_REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})", re.MULTILINE)
-_PICKED = re.compile(r"^\(cherry picked from commit ([0-9a-f]{7,64})\)", re.MULTILINE)
 _SPECIAL = re.compile(r"([\\`*<>\[\]|])")
 _LEADING = re.compile(r"^(\d*)([#+=.)-])")
-
-
-class CommitLike(Protocol):
-    """What notes read of a commit; `source.Commit` has it."""
-
-    @property
-    def sha(self) -> str: ...
-    @property
-    def author(self) -> str: ...
-    @property
-    def subject(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def parents(self) -> Sequence[str]: ...
-
-
-@dataclass(frozen=True)
-class Change:
-    """One line of the notes."""
-
-    commit: str
-    author: str
-    heading: str
-    scope: str | None
-    text: str
-    breaking: tuple[str, ...] = ()  # what breaks, in the author's words
 
 
 @dataclass(frozen=True)
@@ -102,7 +64,7 @@ class Notes:
     def to_json(self) -> dict[str, Any]:
         """The notes as JSON values; what the digest covers."""
         plain = asdict(self)
-        plain["changes"] = [{**change, "breaking": list(change["breaking"])} for change in plain["changes"]]
+        plain["changes"] = [each.to_json() for each in self.changes]
         plain["authors"] = [list(author) for author in plain["authors"]]
         return plain
 
@@ -119,7 +81,7 @@ class Notes:
 
 def notes_from_json(value: Mapping[str, Any]) -> Notes:
     """The notes that `to_json` wrote."""
-    changes = tuple(Change(**{**each, "breaking": tuple(each["breaking"])}) for each in value["changes"])
+    changes = tuple(change_from_json(each) for each in value["changes"])
     authors = tuple((str(name), int(count)) for name, count in value["authors"])
     return Notes(**{**value, "changes": changes, "authors": authors})
 
@@ -136,9 +98,9 @@ def make_notes(
     """The notes of a set difference of commits, given newest first."""
     everything = list(commits)
     own = [each for each in everything if len(each.parents) < 2]
-    kept = _without_twins(own)
-    standing = _without_reverted(kept)
-    changes = [change for each in standing for change in _changes(each)]
+    kept = without_twins(own)
+    standing = without_reverted(kept)
+    changes = [change for each in standing for change in changes_of(each)]
     ordered = sorted(changes, key=lambda c: (ORDER.index(c.heading), not c.breaking, (c.scope or "").lower()))
     return Notes(
         service,
@@ -151,44 +113,6 @@ def make_notes(
         len(everything),
         len(kept) - len(standing),
     )
-
-
-def _without_twins(commits: list[CommitLike]) -> list[CommitLike]:
-    """Without cherry-picks whose original is here too."""
-    here = {each.sha for each in commits}
-    return [each for each in commits if not any(_in(sha, here) for sha in _PICKED.findall(each.body))]
-
-
-def _without_reverted(commits: list[CommitLike]) -> list[CommitLike]:
-    """Without the pairs of a commit and the commit that takes it back."""
-    gone: set[str] = set()
-    for each in commits:  # newest first, so that a revert of a revert gives the first commit back
-        if each.sha in gone:
-            continue
-        for sha in _REVERTS.findall(each.body):
-            target = next((other.sha for other in commits if other.sha.startswith(sha)), None)
-            if target and target != each.sha:
-                gone |= {target, each.sha}
-    return [each for each in commits if each.sha not in gone]
-
-
-def _in(short: str, full: set[str]) -> bool:
-    return short in full or any(sha.startswith(short) for sha in full)
-
-
-def _changes(commit: CommitLike) -> list[Change]:
-    whole = parse(f"{commit.subject}\n\n{commit.body}")
-    inner = squashed(commit.body)
-    if whole is None and not inner:
-        return [Change(commit.sha, commit.author, OTHER, None, commit.subject)]
-    found = [] if whole is None else [_change(commit, whole)]
-    told = {whole.description} if whole else set()
-    return found + [_change(commit, each) for each in inner if each.description not in told]
-
-
-def _change(commit: CommitLike, read: Conventional) -> Change:
-    heading = HEADINGS.get(read.type, OTHER)
-    return Change(commit.sha, commit.author, heading, read.scope, read.description, read.breaking_notes)
 
 
 def _count(names: Iterable[str]) -> tuple[tuple[str, int], ...]:

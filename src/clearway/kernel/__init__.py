@@ -28,8 +28,21 @@ from .errors import (
 )
 from .events import Event
 from .ids import new_id
+from .versions import (
+    LEVELS,
+    Level,
+    Scheme,
+    Version,
+    check_channel,
+    next_calendar,
+    raise_release,
+    read_version,
+    tokens,
+    write_version,
+)
 
 __all__ = [
+    "LEVELS",
     "SYSTEM",
     "Actor",
     "ClearwayError",
@@ -43,14 +56,18 @@ __all__ = [
     "Event",
     "FixedClock",
     "Invalid",
+    "Level",
     "Name",
     "NotFound",
     "Permanent",
     "Refused",
     "Retry",
+    "Scheme",
     "Unauthenticated",
+    "Version",
     "by_kind",
     "canonical",
+    "check_channel",
     "differences",
     "digest_of",
     "format_duration",
@@ -59,7 +76,12 @@ __all__ = [
     "load_document",
     "load_documents",
     "new_id",
+    "next_calendar",
     "parse_duration",
+    "raise_release",
+    "read_version",
     "schema_of",
     "sha256",
+    "tokens",
+    "write_version",
 ]

@@ -9,9 +9,11 @@ from .repo import (
     commits_between,
     export_tree,
     list_files,
+    reached,
     read_file,
     resolve,
     tags,
+    touched,
 )
 from .service import open_repo, pull_request, pull_requests_of, record_pull_request, repository_of, sync
 
@@ -32,10 +34,12 @@ __all__ = [
     "public_location",
     "pull_request",
     "pull_requests_of",
+    "reached",
     "read_file",
     "record_pull_request",
     "repository_of",
     "resolve",
     "sync",
     "tags",
+    "touched",
 ]

@@ -17,6 +17,7 @@ _FILE, _PROGRAM, _LINK, _FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
 MAX_FILE = 4 << 20  # bytes that read_file gives at most
 MAX_TREE = 4 << 30  # bytes that export_tree writes at most
 MAX_ENTRIES = 200_000
+_FEW = 4  # commits that are looked for one by one; for more, one walk is less work
 
 
 @cache
@@ -83,6 +84,20 @@ class Repo:
         for sha in exclude:
             walker.hide(self.find(sha).id)
         return iter(walker)
+
+    def entry(self, sha: str, path: str) -> str | None:
+        """The id of what is at a path of a commit; None when nothing is, or the commit is not here."""
+        found = self._git.get(sha)
+        if found is None:
+            return None  # before the first commit of a shallow history
+        try:
+            return str(found.tree.id if path in ("", ".") else found.tree[path].id)
+        except KeyError:
+            return None
+
+    def reaches(self, tip: str, sha: str) -> bool:
+        """Whether history from `tip` reaches the commit, which may be itself."""
+        return tip == sha or bool(self._git.descendant_of(self.find(tip).id, self.find(sha).id))
 
     def tree(self, sha: str, path: str) -> Any:
         """The object at a path of a commit. Raises NotFound."""
@@ -157,6 +172,31 @@ def _instant(seconds: int) -> datetime:
 def commits_between(repo: Repo, exclude: Sequence[str], include: str) -> list[Commit]:
     """What `include` has and none of `exclude` has: the set difference, newest first."""
     return [_read(found) for found in repo.walk(include, exclude)]
+
+
+def touched(repo: Repo, commits: Iterable[Commit], paths: Sequence[str]) -> list[Commit]:
+    """Those commits that changed something below one of the paths; a merge only by what no parent has."""
+    return [each for each in commits if any(_changed(repo, each, check_path(path)) for path in paths)]
+
+
+def _changed(repo: Repo, commit: Commit, path: str) -> bool:
+    here = repo.entry(commit.sha, path)
+    before = [repo.entry(parent, path) for parent in commit.parents] or [None]
+    return all(each != here for each in before)
+
+
+def reached(repo: Repo, tip: str, shas: Iterable[str]) -> set[str]:
+    """Those commits that history from `tip` reaches, itself included."""
+    wanted = set(shas)
+    if len(wanted) <= _FEW:
+        return {sha for sha in wanted if repo.reaches(tip, sha)}
+    found: set[str] = set()
+    for each in repo.walk(tip, []):
+        if (sha := str(each.id)) in wanted:
+            found.add(sha)
+            if len(found) == len(wanted):
+                break
+    return found
 
 
 def tags(repo: Repo) -> dict[str, str]:

@@ -3,14 +3,17 @@
 from .approvals import approvals, approvals_of_many, record_approval, void_approvals
 from .notes import draft_notes, read_notes, release_notes
 from .requests import change_request, close_request, open_request, rewrite_request
+from .versions import Proposed, propose_version
 
 __all__ = [
+    "Proposed",
     "approvals",
     "approvals_of_many",
     "change_request",
     "close_request",
     "draft_notes",
     "open_request",
+    "propose_version",
     "read_notes",
     "record_approval",
     "release_notes",
