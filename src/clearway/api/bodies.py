@@ -95,6 +95,24 @@ class ReleaseBody(Body):
     """Or the version: the newest good build of it."""
 
 
+class NextVersionBody(Body):
+    """Which next version is asked for."""
+
+    service: Name
+    """The service."""
+    ref: Annotated[str, Field(max_length=200)] = ""
+    """A branch, tag or commit; the service's branch when left out."""
+    channel: Annotated[str, Field(max_length=40)] | None = None
+    """A prerelease channel such as rc, or empty for a final version; what the branch says when left out."""
+
+
+class CutBody(NextVersionBody):
+    """A release to be cut."""
+
+    reason: Reason = ""
+    """Why; the tag says it too."""
+
+
 class PromotionBody(Body):
     """A promotion of a release to an environment."""
 

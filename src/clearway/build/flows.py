@@ -144,7 +144,7 @@ def find_source(work: Work) -> dict[str, Any]:
         )
     tags = [name for name, target in source.tags(repo).items() if target == sha]
     named = definition.version or _project_version(repo, sha, known.path)
-    version = choose_version(tags, named, sha)
+    version = choose_version(tags, named, sha, rules=known.versioning, asked=build.ref)
     work.log.say("source", f"{build.ref} is commit {sha}, version {version}")
     work.log.say("source", f"{commit.author}: {commit.subject}")
     work.log.say("source", f"commands run in a sandbox of the kind: {work.sandbox.mode}")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from packaging.version import InvalidVersion, Version
 
 from clearway.artifacts import Artifact
+from clearway.catalog import Versioning
 from clearway.kernel import Permanent
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -59,8 +60,23 @@ class Cancelled(BuildFailed):
     """Somebody asked for the build to stop."""
 
 
-def choose_version(tags: Iterable[str], named: str | None, sha: str) -> str:
-    """The version of a commit: its highest version tag, else the named one with the commit's mark."""
+def choose_version(
+    tags: Iterable[str],
+    named: str | None,
+    sha: str,
+    *,
+    rules: Versioning | None = None,
+    asked: str = "",
+) -> str:
+    """The version of a commit: its highest version tag, else the named one with the commit's mark.
+
+    With the service's own rules, only tags that are versions by them count; first the one that was asked for.
+    """
+    tags = list(tags)
+    if rules is not None:
+        wanted = asked.removeprefix("refs/tags/")
+        found = rules.highest([wanted] if wanted in tags and rules.version_of(wanted) else tags)
+        return found or f"{named or UNNAMED}+g{sha[:8]}"
     tagged = [match.group(1) for tag in tags if (match := _TAG.match(tag.rpartition("/")[2]))]
     if tagged:
         return max(tagged, key=_order)

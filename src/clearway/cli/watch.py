@@ -54,6 +54,20 @@ def build(context: Context, build_id: str) -> Any:
     return found
 
 
+def cut(context: Context, cut_id: str) -> Any:
+    """Wait until a release is cut: tagged, built and there, or failed."""
+    path = f"/v1/cuts/{cut_id}"
+    with (
+        _leaving(f"it goes on: clearway release SERVICE --list, or GET {path}"),
+        context.working(f"release {cut_id}") as tell,
+    ):
+        return until(
+            lambda: context.server.get(path),
+            lambda row: row["state"] in ("released", "failed"),
+            lambda row: tell(f"{row['service']} {row['version']}: {row['state']}"),
+        )
+
+
 @contextmanager
 def _leaving(text: str) -> Iterator[None]:
     """Ctrl-C ends the watching, not what is watched: say so, and how to look again."""

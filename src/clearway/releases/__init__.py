@@ -7,6 +7,7 @@ from clearway.config import ConfigChanged
 from clearway.deploy import DeploymentFinished
 
 from .calendar import KINDS, Answer, Calendar, CalendarDocument
+from .cut import Cut
 from .events import PromotionChanged, PromotionFinished, ReleaseCreated
 from .flows import APPROVAL, CHORES, FLOWS
 from .model import ENDED, OPEN, WAITING, ArtifactRef, Author, Permission, Promotion, Release
@@ -25,6 +26,8 @@ from .service import (
     cancel,
     change_request,
     create,
+    cut,
+    cuts,
     dry_run,
     make_plan,
     newest_definitions,
@@ -34,6 +37,7 @@ from .service import (
     on_config_changed,
     on_deployment_finished,
     on_people_changed,
+    one_cut,
     open_now,
     overview,
     permit,
@@ -42,6 +46,7 @@ from .service import (
     promotion,
     promotion_of_deployment,
     promotions,
+    propose_cut,
     reconsider,
     reject,
     release,
@@ -72,6 +77,7 @@ __all__ = [
     "Author",
     "Calendar",
     "CalendarDocument",
+    "Cut",
     "DeployPermit",
     "FactsProvider",
     "Link",
@@ -94,10 +100,13 @@ __all__ = [
     "cancel",
     "change_request",
     "create",
+    "cut",
+    "cuts",
     "dry_run",
     "make_plan",
     "newest_definitions",
     "notes",
+    "one_cut",
     "open_now",
     "overview",
     "permit",
@@ -107,6 +116,7 @@ __all__ = [
     "promotion",
     "promotion_of_deployment",
     "promotions",
+    "propose_cut",
     "reconsider",
     "reject",
     "release",

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from clearway import artifacts, workflow
-from clearway.kernel import ClearwayError
+from clearway.kernel import ClearwayError, Retry
 from clearway.storage import Database
 from clearway.workflow import Chore, Flow, Run
 
@@ -65,6 +65,22 @@ def wake(
     except ClearwayError as error:
         rest = {"scopes": [dict(each) for each in scopes], "after": after}
         _again(database, service.WAKE, run.key, rest, attempt, error)
+
+
+def cut(database: Database, run: Run, cut_id: str, attempt: int = 0) -> None:
+    """Make a cut's tag and have it built; a repository that is away is asked again a minute later."""
+    try:
+        service.make_tag(database, cut_id)
+    except Retry as error:
+        _again(database, service.CUT, cut_id, {"cut_id": cut_id}, attempt, error)
+
+
+def finish_cut(database: Database, run: Run, cut_id: str, attempt: int = 0) -> None:
+    """Make the release of a cut's build."""
+    try:
+        service.finish(database, cut_id)
+    except Retry as error:
+        _again(database, service.FINISH, f"{cut_id}/built", {"cut_id": cut_id}, attempt, error)
 
 
 def attest(database: Database, run: Run, promotion_id: str, approval_id: str, attempt: int = 0) -> None:
@@ -124,5 +140,7 @@ FLOWS = {
     "releases.follow": Flow(follow),
     "releases.attest": Flow(attest),
     "releases.wake": Flow(wake),
+    "releases.cut": Flow(cut),
+    "releases.finish-cut": Flow(finish_cut),
 }
 CHORES = (Chore("releases.sweep", SWEEP_S, sweep),)

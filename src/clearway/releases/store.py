@@ -13,6 +13,7 @@ from clearway import changes
 from clearway.kernel import Conflict
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
+from .cut import Cut
 from .model import OPEN, WAITING, ArtifactRef, Author, Head, Promotion, Release
 
 releases = sa.Table(
@@ -131,6 +132,38 @@ calendars = sa.Table(
     metadata,
     sa.Column("name", sa.String(60), primary_key=True),
     sa.Column("spec", Json, nullable=False),
+)
+
+
+_CUT_IS_OPEN = sa.text("state IN ('tagging', 'building')")
+
+cuts = sa.Table(
+    "releases_cuts",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("service", sa.String(60), nullable=False),
+    sa.Column("commit", sa.String(64), nullable=False),
+    sa.Column("version", sa.String(200), nullable=False),
+    sa.Column("tag", sa.String(255), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("requested_by", sa.String(100), nullable=False),
+    sa.Column("requested_kind", sa.String(10), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("build_id", sa.String(40), index=True),
+    sa.Column("release_id", sa.String(40)),
+    sa.Column("finished_at", Instant),
+    sa.Index("ix_releases_cuts_service", "service", "id"),
+    # A version is cut once at a time, also by two people in one moment.
+    sa.Index(
+        "uq_releases_cuts_open",
+        "service",
+        "version",
+        unique=True,
+        sqlite_where=_CUT_IS_OPEN,
+        postgresql_where=_CUT_IS_OPEN,
+    ),
 )
 
 
@@ -412,3 +445,34 @@ def _page(query: sa.Select[Any], table: sa.Table, after: str | None, limit: int)
     if after is not None:
         query = query.where(table.c.id < after)
     return query.order_by(table.c.id.desc()).limit(limit)
+
+
+# -- cuts
+
+
+def add_cut(uow: UnitOfWork, cut: Cut) -> None:
+    """Write a new cut."""
+    uow.connection.execute(cuts.insert().values(**asdict(cut)))
+
+
+def change_cut(uow: UnitOfWork, cut: Cut, was: str) -> bool:
+    """Write a cut over what it was, unless somebody else moved it on; whether it was written."""
+    query = cuts.update().where(cuts.c.id == cut.id, cuts.c.state == was).values(**asdict(cut))
+    return uow.connection.execute(query).rowcount == 1
+
+
+def cut_by(uow: UnitOfWork, **values: str) -> Cut | None:
+    """The newest cut with these values."""
+    query = sa.select(cuts).filter_by(**values).order_by(cuts.c.id.desc()).limit(1)
+    row = uow.connection.execute(query).one_or_none()
+    return None if row is None else Cut(**row._mapping)
+
+
+def cut_page(uow: UnitOfWork, service: str | None, after: str | None, limit: int) -> list[Cut]:
+    """Cuts, newest first, of one service or of all; `after` is the last id of the page before."""
+    query = sa.select(cuts).order_by(cuts.c.id.desc()).limit(limit)
+    if service is not None:
+        query = query.where(cuts.c.service == service)
+    if after is not None:
+        query = query.where(cuts.c.id < after)
+    return [Cut(**row._mapping) for row in uow.connection.execute(query)]

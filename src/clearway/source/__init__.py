@@ -15,13 +15,24 @@ from .repo import (
     tags,
     touched,
 )
-from .service import open_repo, pull_request, pull_requests_of, record_pull_request, repository_of, sync
+from .service import (
+    make_tag,
+    open_repo,
+    pull_request,
+    pull_requests_of,
+    record_pull_request,
+    repository_of,
+    sync,
+)
+from .tagging import Tag, TagKey
 
 __all__ = [
     "Commit",
     "Mirrors",
     "PullRequest",
     "Repo",
+    "Tag",
+    "TagKey",
     "check_location",
     "check_path",
     "check_ref",
@@ -30,6 +41,7 @@ __all__ = [
     "export_tree",
     "is_sha",
     "list_files",
+    "make_tag",
     "open_repo",
     "public_location",
     "pull_request",

@@ -9,19 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clearway.kernel import Invalid, NotFound
+from clearway.kernel import Conflict, Invalid, NotFound, Permanent
 
 from .git import Git
 from .model import check_location
 from .repo import Repo
+from .tagging import QUIET_RECEIVER, Tag, TagKey
 
 
 class Mirrors:
     """A folder of mirrors; bound as a tool by wiring. `home` is where relative repository paths start;
-    `credential_helper` is the program that git asks for a user and a password."""
+    `credential_helper` is the program that git asks for a user and a password, `tag_key` signs tags."""
 
-    def __init__(self, root: Path, home: Path | None = None, credential_helper: str = "") -> None:
+    def __init__(
+        self,
+        root: Path,
+        home: Path | None = None,
+        credential_helper: str = "",
+        tag_key: TagKey | None = None,
+    ) -> None:
         self.root = root
+        self.tag_key = tag_key
         self.credential_helper = credential_helper
         self.home = home or root
         root.mkdir(parents=True, exist_ok=True)
@@ -45,24 +53,66 @@ class Mirrors:
         address = check_location(self._absolute(location))
         git = Git(self.root / ".git-settings", self.credential_helper)
         with self._alone(place):
-            if not (place / "HEAD").exists():
-                self._create(git, place)
-            git.run(
-                f"--git-dir={place}",
-                "fetch",
-                "--quiet",
-                "--prune",
-                "--force",
-                "--no-tags",
-                "--no-write-fetch-head",
-                "--no-auto-gc",
-                "--no-recurse-submodules",
-                "--end-of-options",
-                address,
-                "+refs/heads/*:refs/heads/*",
-                "+refs/tags/*:refs/tags/*",
-            )
+            self._fetch(git, place, address)
         return Repo(place)
+
+    def tag(self, service: str, location: str, tag: Tag) -> bool:
+        """Make an annotated tag in the location, and fetch it; whether it was still to be made.
+
+        Raises Conflict when the name belongs to another commit, Retry when the location is away, Permanent
+        when it refuses or the tag cannot be signed.
+        """
+        place = self._place(service)
+        address = check_location(self._absolute(location))
+        git = Git(self.root / ".git-settings", self.credential_helper)
+        with self._alone(place):
+            self._fetch(git, place, address)
+            if _is_made(Repo(place), tag):
+                return False
+            payload = tag.payload()
+            if self.tag_key is not None:
+                payload += self.tag_key.sign(payload)
+            made = Repo(place).write_tag(payload)
+            local = address.startswith(("/", "file://"))
+            try:
+                git.run(
+                    f"--git-dir={place}",
+                    "push",
+                    "--quiet",
+                    "--no-verify",
+                    *([f"--receive-pack={QUIET_RECEIVER}"] if local else []),
+                    "--end-of-options",
+                    address,
+                    f"{made}:refs/tags/{tag.name}",
+                )
+            except Permanent:
+                self._fetch(git, place, address)  # somebody else may have been faster
+                if not _is_made(Repo(place), tag):
+                    raise
+                return False
+            self._fetch(git, place, address)
+            if not _is_made(Repo(place), tag):
+                raise Permanent(f"the tag {tag.name} was pushed, and the repository does not have it")
+        return True
+
+    def _fetch(self, git: Git, place: Path, address: str) -> None:
+        if not (place / "HEAD").exists():
+            self._create(git, place)
+        git.run(
+            f"--git-dir={place}",
+            "fetch",
+            "--quiet",
+            "--prune",
+            "--force",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-gc",
+            "--no-recurse-submodules",
+            "--end-of-options",
+            address,
+            "+refs/heads/*:refs/heads/*",
+            "+refs/tags/*:refs/tags/*",
+        )
 
     def _absolute(self, location: str) -> str:
         if location.startswith("-"):
@@ -87,3 +137,14 @@ class Mirrors:
         with place.with_suffix(".lock").open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
             yield
+
+
+def _is_made(repo: Repo, tag: Tag) -> bool:
+    """Whether the tag is there for its commit. Raises Conflict when it names another one."""
+    taken = repo.reference(f"refs/tags/{tag.name}")
+    if taken is not None and taken != tag.commit:
+        raise Conflict(
+            f"the tag {tag.name} names commit {taken[:12]} already, not {tag.commit[:12]}",
+            todo="Tags are never moved: release another version.",
+        )
+    return taken is not None

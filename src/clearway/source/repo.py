@@ -85,6 +85,10 @@ class Repo:
             walker.hide(self.find(sha).id)
         return iter(walker)
 
+    def write_tag(self, payload: bytes) -> str:
+        """Keep a tag's object, to which no name leads yet; its id."""
+        return str(self._git.write(_libgit2().enums.ObjectType.TAG, payload))
+
     def entry(self, sha: str, path: str) -> str | None:
         """The id of what is at a path of a commit; None when nothing is, or the commit is not here."""
         found = self._git.get(sha)

@@ -11,6 +11,7 @@ from . import store
 from .mirrors import Mirrors
 from .pulls import PullRequest
 from .repo import Repo
+from .tagging import Tag
 
 
 def sync(database: Database, service: str) -> Repo:
@@ -23,6 +24,16 @@ def sync(database: Database, service: str) -> Repo:
 def open_repo(uow: UnitOfWork, service: str) -> Repo:
     """The service's repository as it was last fetched. Raises NotFound."""
     return uow.tool(Mirrors).open(service)
+
+
+def make_tag(database: Database, service: str, tag: Tag) -> bool:
+    """Make a tag in the service's repository; whether it was still to be made. Outside transactions.
+
+    Raises Conflict when it names another commit, Retry, Permanent.
+    """
+    with database.read() as uow:
+        location = catalog.service(uow, service).repository
+    return database.tool(Mirrors).tag(service, location, tag)
 
 
 def repository_of(uow: UnitOfWork, service: str) -> str:

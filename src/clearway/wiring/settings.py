@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -21,6 +22,8 @@ class Settings:
     public_url: str = ""  # what people type; empty: http://host:port
     log_level: str = "info"
     git_credential_helper: str = ""  # asked by git for private https repositories; empty: nobody is
+    tag_signing: str = ""  # ssh or openpgp: how the tags that Clearway makes are signed; empty: not at all
+    tag_signing_key: str = ""  # the private SSH key's file, or the id of a key that gpg has
 
     @property
     def database(self) -> str:
@@ -66,4 +69,18 @@ def _read(file: Path) -> dict[str, object]:
             raise Invalid(f"unknown key {key!r}", where=str(file), expected="one of " + ", ".join(kinds))
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise Invalid(f"{key} is {value!r}", where=str(file), expected=kinds[key].__name__)
+    _check_signing(values, str(file))
     return values
+
+
+def _check_signing(values: Mapping[str, object], where: str) -> None:
+    """Somebody who wants signed tags must not get unsigned ones because of half a setting."""
+    kind, key = values.get("tag_signing", ""), values.get("tag_signing_key", "")
+    if kind not in ("", "ssh", "openpgp"):
+        raise Invalid(f"tag_signing is {kind!r}", where=where, expected="ssh or openpgp")
+    if bool(kind) != bool(key) or str(key).startswith("-"):
+        raise Invalid(
+            "tag_signing and tag_signing_key belong together",
+            where=where,
+            expected="both: ssh with the private key's file, or openpgp with a key's id",
+        )

@@ -62,6 +62,12 @@ def build_system(settings: Settings) -> System:
     return System(settings, database, flows, rooms.collect_chores())
 
 
+def _tag_key(settings: Settings) -> source.TagKey | None:
+    if not settings.tag_signing:
+        return None
+    return source.TagKey("ssh" if settings.tag_signing == "ssh" else "openpgp", settings.tag_signing_key)
+
+
 def _tools(settings: Settings) -> dict[type[Any], Any]:
     """Every port with its adapter. Adapters open nothing before they are used."""
     keys = settings.folder("keys")
@@ -75,6 +81,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
             settings.folder("mirrors"),
             home=settings.home,
             credential_helper=settings.git_credential_helper,
+            tag_key=_tag_key(settings),
         ),
         artifacts.Signer: FileSigner(keys / "evidence.pem"),
         build.Sandbox: make_sandbox(),

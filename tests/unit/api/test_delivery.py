@@ -270,3 +270,31 @@ def test_figures_and_the_line(house: House, client: Callable[..., Held]) -> None
     assert client("vera").post("/v1/deployments/halt", json={"reason": "fire"}).status_code == 403
     assert rita.post("/v1/deployments/halt", json={"reason": ""}).status_code == 422
     assert client("otto").post("/v1/deployments/halt", json={"reason": "fire"}).json() == {"items": []}
+
+
+def test_the_next_version_is_asked_for_and_cut(house: House, client: Callable[..., Held]) -> None:
+    """What comes next and why, fetched anew; then a cut, which is there until it is over."""
+    house.apply(f"{{kind: Service, name: shop, team: store, repository: {house.made.root}, route: standard}}")
+    house.made.git("tag", "v1.0.0")
+    house.made.commit({"a": "1"}, "feat: gifts")
+    dana, vera = client("dana"), client("vera")
+    assert vera.get("/v1/services/shop/next-version").json()["version"] == "0.1.0"  # not fetched since
+    found = dana.post("/v1/next-versions", json={"service": "shop"}).json()
+    assert (found["version"], found["tag"], found["level"]) == ("1.1.0", "v1.1.0", "minor")
+    assert [each["text"] for each in found["reasons"]] == ["gifts"]
+    assert vera.post("/v1/next-versions", json={"service": "shop"}).status_code == 403
+    assert vera.post("/v1/cuts", json={"service": "shop"}).status_code == 403
+    made = dana.post("/v1/cuts", json={"service": "shop", "reason": "spring"})
+    assert made.status_code == 202
+    cut = dana.get(made.headers["location"]).json()
+    assert (cut["version"], cut["state"], cut["requested_by"]) == ("1.1.0", "tagging", "dana")
+    assert [each["id"] for each in vera.get("/v1/cuts?service=shop").json()["items"]] == [cut["id"]]
+    assert dana.get("/v1/cuts/cut_none").status_code == 404
+    asked = dana.get("/v1/services/shop/next-version", params={"ref": "v1.0.0"})
+    assert asked.json()["why"] == "nothing changed since 1.0.0"
+    none = dana.post("/v1/cuts", json={"service": "shop", "ref": "v1.0.0"})
+    assert none.status_code == 409
+    assert dana.get("/v1/services/shop/next-version?ref=no/such").status_code == 404
+    assert dana.get("/v1/services/ghost/next-version").status_code == 404
+    bad = dana.post("/v1/next-versions", json={"service": "shop", "channel": "1 2"})
+    assert bad.status_code == 422

@@ -41,3 +41,19 @@ def test_a_bad_file_is_one_clear_error(tmp_path: Path, text: str, message: str) 
     with pytest.raises(Invalid, match=message) as caught:
         settings.load(tmp_path)
     assert "clearway.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('tag_signing = "pgp"\ntag_signing_key = "x"', "expected ssh or openpgp"),
+        ('tag_signing = "ssh"', "belong together"),
+        ('tag_signing_key = "/k"', "belong together"),
+        ('tag_signing = "openpgp"\ntag_signing_key = "--list-keys"', "belong together"),
+    ],
+)
+def test_half_a_signing_key_is_no_setting(tmp_path: Path, text: str, message: str) -> None:
+    """Somebody who wants signed tags must not get unsigned ones."""
+    (tmp_path / "clearway.toml").write_text(text)
+    with pytest.raises(Invalid, match=message):
+        settings.load(tmp_path)

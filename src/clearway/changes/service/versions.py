@@ -19,7 +19,7 @@ from clearway.changes.fragments import (
     towncrier_settings,
 )
 from clearway.changes.next_version import Next, Past, next_version
-from clearway.kernel import LEVELS, Conflict, Invalid, NotFound, Version
+from clearway.kernel import LEVELS, Invalid, NotFound, Version
 from clearway.storage import UnitOfWork
 
 __all__ = ["Proposed", "propose_version"]
@@ -217,14 +217,3 @@ def _labelled(
 
 def _join(folder: str, name: str) -> str:
     return name if folder == "." else f"{folder}/{name}"
-
-
-def check_free(repo: source.Repo, tag: str, commit: str) -> bool:
-    """Whether a tag is still to be made for this commit. Raises Conflict when it names another one."""
-    taken = repo.reference(f"refs/tags/{tag}")
-    if taken is not None and taken != commit:
-        raise Conflict(
-            f"the tag {tag} names commit {taken[:12]} already, not {commit[:12]}",
-            todo="Tags are never moved: release another version.",
-        )
-    return taken is None

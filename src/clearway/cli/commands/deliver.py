@@ -20,7 +20,7 @@ Most = Annotated[int, typer.Option("--limit", help="How many to list.", min=1, m
 def add(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "build", "clearway build shop --ref v1.2.0")(build)
-    command(app, "release", "clearway release shop 1.2.0")(release)
+    command(app, "release", "clearway release shop --next")(release)
     command(app, "promote", "clearway promote shop 1.2.0 --to prod --reason 'spring sale' --wait")(promote)
     command(app, "approve", "clearway approve prm_01j... --comment 'seen the plan'")(approve)
     command(app, "reject", "clearway reject prm_01j... --reason 'not on a Friday'")(reject)
@@ -99,8 +99,29 @@ def release(
     build_id: Annotated[str | None, typer.Option("--build", help="Of this very build.", metavar="ID")] = None,
     listing: Annotated[bool, typer.Option("--list", help="List releases instead.")] = False,
     limit: Most = 20,
-) -> None:
-    """Make a release of a build: an immutable manifest with one digest."""
+    coming: Annotated[
+        bool, typer.Option("--next", help="Cut the next version: tag the commit, build it, release it.")
+    ] = False,
+    ref: Annotated[
+        str, typer.Option("--ref", help="With --next: branch, tag or commit. [the service's branch]")
+    ] = "",
+    channel: Annotated[
+        str | None, typer.Option("--channel", help="With --next: a prerelease, such as rc; '' for none.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --next: only say what and why.")] = False,
+    wait: Annotated[bool, typer.Option(help="With --next: wait for the end.")] = True,
+    reason: Reason = "",
+) -> int:
+    """Make a release of a build: an immutable manifest with one digest. With --next, from the commit on."""
+    if coming:
+        if version is not None or build_id is not None or listing:
+            raise CliError("--next finds the version by itself", expected="no version, --build or --list")
+        body = {"service": service, "ref": ref, "channel": channel}
+        return _next_version(context, body) if dry_run else _cut(context, {**body, "reason": reason}, wait)
+    if ref or channel is not None or dry_run:
+        raise CliError(
+            "--ref, --channel and --dry-run belong to --next", expected="clearway release SERVICE --next"
+        )
     if listing or (version is None and build_id is None):
         found = context.server.items("/v1/releases", limit, service=service)
         rows = [
@@ -111,9 +132,42 @@ def release(
             context.server.get(f"/v1/services/{service}")  # says so when there is no such service
         headings = ("version", "digest", "commit", "by", "at")
         context.show(found, lambda: context.table(headings, rows, "no release"))
-        return
+        return OK
     made = context.server.post("/v1/releases", {"service": service, "version": version, "build_id": build_id})
     context.show(made, lambda: context.say(f"release {made['service']} {made['version']}: {made['digest']}"))
+    return OK
+
+
+def _next_version(context: Context, body: dict[str, Any]) -> int:
+    found = context.server.post("/v1/next-versions", body)
+
+    def tell() -> None:
+        if found["version"] is None:
+            context.say(f"no new version: {found['why']}")
+            return
+        context.say(f"{found['version']} as {found['tag']}, of commit {found['commit'][:10]}: {found['why']}")
+        for each in found["reasons"][:20]:
+            context.say(f"  {(each['where'] or each['commit'] or '')[:10]}  {each['text'].splitlines()[0]}")
+        if len(found["reasons"]) > 20:
+            context.say(f"  and {len(found['reasons']) - 20} more")
+
+    context.show(found, tell)
+    return OK
+
+
+def _cut(context: Context, body: dict[str, Any], wait: bool) -> int:
+    found = context.server.post("/v1/cuts", body)
+    if wait:
+        found = watch.cut(context, found["id"])
+
+    def tell() -> None:
+        context.say(f"{found['service']} {found['version']} ({found['tag']}): {found['state']}")
+        context.say(f"  {found['why']}")
+        if found["build_id"]:
+            context.say(f"  build {found['build_id']}")
+
+    context.show(found, tell)
+    return FAILED if found["state"] == "failed" else OK
 
 
 def promote(

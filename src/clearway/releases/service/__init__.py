@@ -4,6 +4,7 @@ from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_
 from .approve import ATTEST, approve, cancel, reject
 from .calendars import all_calendars, apply, open_now, plan_apply
 from .create import create
+from .cutting import CUT, FINISH, cut, cuts, fail, finish, make_tag, one_cut, propose_cut
 from .moving import advance
 from .overview import Overview, overview
 from .permit import DeployPermit, permit
@@ -37,6 +38,8 @@ from .waking import WAKE, waiting_batches, wake_batch
 
 __all__ = [
     "ATTEST",
+    "CUT",
+    "FINISH",
     "FOLLOW",
     "WAKE",
     "DeployPermit",
@@ -54,10 +57,15 @@ __all__ = [
     "cancel",
     "change_request",
     "create",
+    "cut",
+    "cuts",
     "dry_run",
+    "fail",
+    "finish",
     "follow",
     "hold",
     "make_plan",
+    "make_tag",
     "newest_definitions",
     "notes",
     "on_build_finished",
@@ -65,6 +73,7 @@ __all__ = [
     "on_config_changed",
     "on_deployment_finished",
     "on_people_changed",
+    "one_cut",
     "open_now",
     "overview",
     "permit",
@@ -73,6 +82,7 @@ __all__ = [
     "promotion",
     "promotion_of_deployment",
     "promotions",
+    "propose_cut",
     "reconsider",
     "reject",
     "release",

@@ -17,6 +17,7 @@ from clearway.deploy import DeploymentFinished
 from clearway.kernel import SYSTEM, Conflict, Diff
 from clearway.releases import store
 from clearway.releases.model import OPEN, WAITING, Promotion, State
+from clearway.releases.service.cutting import on_cut_built
 from clearway.releases.service.moving import nudge, wake_later, write
 from clearway.releases.service.planning import make_plan, stop_after
 from clearway.releases.service.promote import open_promotion
@@ -95,6 +96,7 @@ def _onward(done: Promotion) -> str:
 
 def on_build_finished(uow: UnitOfWork, happened: BuildFinished) -> None:
     """A build brings commits and evidence: the service's waiting promotions look again."""
+    on_cut_built(uow, happened)
     wake(uow, {"service": happened.service})
 
 

@@ -31,9 +31,9 @@ def releases(
     limit: int = 50,
 ) -> Page[Release]:
     """Releases, newest first."""
-    _check(limit)
+    check_limit(limit)
     equal = {"service": service, "version": version}
-    found = store.release_page(uow, equal, _cursor(after), limit + 1)
+    found = store.release_page(uow, equal, cursor(after), limit + 1)
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 
@@ -61,9 +61,9 @@ def promotions(
     limit: int = 50,
 ) -> Page[Promotion]:
     """Promotions, newest first."""
-    _check(limit)
+    check_limit(limit)
     equal = {"service": service, "version": version, "environment": environment}
-    found = store.promotion_page(uow, equal, states, _cursor(after), limit + 1)
+    found = store.promotion_page(uow, equal, states, cursor(after), limit + 1)
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 
@@ -77,11 +77,11 @@ def change_request(uow: UnitOfWork, promotion_id: str) -> ChangeRequest:
     return changes.change_request(uow, promotion_id)
 
 
-def _cursor(after: str | None) -> str | None:
+def cursor(after: str | None) -> str | None:
     return str(decode_cursor(after)) if after else None
 
 
-def _check(limit: int) -> None:
+def check_limit(limit: int) -> None:
     if not 1 <= limit <= MOST:
         raise Invalid(f"a page of {limit}", expected=f"1 to {MOST}")
 
