@@ -11,6 +11,7 @@ from clearway import access, build, catalog, config, incidents, ledger, metrics,
 from clearway.build import store as build_store
 from clearway.deploy import ports as deploy_ports
 from clearway.kernel import SYSTEM
+from clearway.releases import store as release_store
 from clearway.storage import Database
 
 SHOWN = PLATFORM.replace(
@@ -140,9 +141,32 @@ class Showcase(House):
         self.promote("1.3.0", "dev")
         self.wait(5, 5.0)
         self.broken_build()
+        self.failed_cut()
         with self.database.begin() as uow:
             ledger.checkpoint(uow)
         return self
+
+    def failed_cut(self) -> None:
+        """A release that was cut, tagged, and not built."""
+        with self.database.begin() as uow:
+            release_store.add_cut(
+                uow,
+                releases.Cut(
+                    id="cut_0_failed",
+                    service="shop",
+                    commit="c" * 40,
+                    version="1.4.0",
+                    tag="v1.4.0",
+                    why="build bld_0_broken failed: the tests failed",
+                    state="failed",
+                    requested_by="dana",
+                    requested_kind="person",
+                    reason="spring <b>bold</b>",
+                    created_at=uow.now(),
+                    build_id="bld_0_broken",
+                    finished_at=uow.now(),
+                ),
+            )
 
     def all_the_way(self, version: str) -> None:
         """To production, or as far as it gets."""

@@ -115,3 +115,55 @@ def test_a_squashed_merge_lists_its_changes() -> None:
         ("feat", "cart", "add gifts", False),
         ("fix", None, "stop", True),
     ]
+
+
+NODE = "use JavaScript features not available in Node 6."
+SHIPPED = "send an email to the customer when a product is shipped"
+RACING = """fix: prevent racing of requests
+
+Introduce a request id and a reference to latest request. Dismiss
+incoming responses other than from latest request.
+
+Remove timeouts which were used to mitigate the racing issue but are
+obsolete now.
+
+Reviewed-by: Z
+Refs: #123"""
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (
+            "feat: allow provided config object to extend other configs\n\n"
+            "BREAKING CHANGE: `extends` key in config file is now used for extending other config files",
+            ("feat", None, ("`extends` key in config file is now used for extending other config files",)),
+        ),
+        (f"feat!: {SHIPPED}", ("feat", None, (SHIPPED,))),
+        (f"feat(api)!: {SHIPPED}", ("feat", "api", (SHIPPED,))),
+        (f"chore!: drop support for Node 6\n\nBREAKING CHANGE: {NODE}", ("chore", None, (NODE,))),
+        ("docs: correct spelling of CHANGELOG", ("docs", None, ())),
+        ("feat(lang): add Polish language", ("feat", "lang", ())),
+        (RACING, ("fix", None, ())),
+        (
+            "revert: let us never again speak of the noodle incident\n\nRefs: 676104e, a215868",
+            ("revert", None, ()),
+        ),
+    ],
+)
+def test_the_specifications_own_examples(message: str, told: object) -> None:
+    """conventionalcommits.org, version 1.0.0: each example is read as it says."""
+    read = parse(message)
+    assert read is not None
+    assert (read.type, read.scope, read.breaking_notes) == told
+
+
+def test_the_example_with_a_body_of_several_paragraphs() -> None:
+    """Two paragraphs are the body, and both footers are footers."""
+    read = parse(RACING)
+    assert read is not None
+    assert read.body.count("\n\n") == 1
+    assert read.footers == (Footer("Reviewed-by", "Z"), Footer("Refs", "#123"))
+    reverted = parse("revert: noodles\n\nRefs: 676104e, a215868")
+    assert reverted is not None
+    assert reverted.footers == (Footer("Refs", "676104e, a215868"),)

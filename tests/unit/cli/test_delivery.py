@@ -214,3 +214,48 @@ def test_a_promotion_that_waits_says_which_gate_will_stop_it(house: House, by: C
     done = by("dana", "promote", "shop", "1.0.0", "--to", "prod")
     assert "waiting-approval" in done.out
     assert "gate calm: no: one fire at a time" in done.out
+
+
+def test_the_next_version_is_said_and_cut(house: House, by: Callable[..., Any]) -> None:
+    """What comes and why; then the tag, without waiting for the build; and what does not go together."""
+    house.apply(f"{{kind: Service, name: shop, team: store, repository: {house.made.root}, route: standard}}")
+    house.made.git("tag", "v1.0.0")
+    house.made.commit({"a": "1"}, "feat: gifts")
+    said = by("dana", "release", "shop", "--next", "--dry-run")
+    assert said.code == 0
+    assert "1.1.0 as v1.1.0" in said.out
+    assert "a feature since 1.0.0 raises the minor number" in said.out
+    assert "gifts" in said.out
+    assert (
+        by("dana", "release", "shop", "--next", "--dry-run", "--channel", "rc", "--json").json["tag"]
+        == "v1.1.0-rc.1"
+    )
+    cut = by("dana", "release", "shop", "--next", "--no-wait", "-m", "spring")
+    assert (cut.code, "shop 1.1.0 (v1.1.0): tagging" in cut.out) == (0, True)
+    none = by("dana", "release", "shop", "--next", "--ref", "v1.0.0", "--dry-run")
+    assert "no new version: nothing changed since 1.0.0" in none.out
+    assert by("dana", "release", "shop", "--next", "--ref", "v1.0.0").code != 0
+    assert by("vera", "release", "shop", "--next").code == exits.NOT_PERMITTED
+    for wrong in (("1.0.0", "--next"), ("--next", "--list"), ("--ref", "main"), ("--dry-run",)):
+        assert by("dana", "release", "shop", *wrong).code == exits.USAGE
+
+
+def test_waiting_for_a_cut_ends_with_it(
+    house: House, by: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cut whose tag is taken ends badly, with its reason and an exit code that scripts see."""
+    house.apply(f"{{kind: Service, name: shop, team: store, repository: {house.made.root}, route: standard}}")
+    first = house.made.git("rev-parse", "HEAD")
+    house.made.commit({"a": "1"}, "feat: gifts")
+    watching = watch.until
+
+    def until(look: Callable[[], Any], *more: Any) -> Any:
+        house.made.git("tag", "v0.1.0", first)  # somebody is faster
+        house.run()
+        return watching(look, *more)
+
+    monkeypatch.setattr(watch, "until", until)
+    done = by("dana", "release", "shop", "--next")
+    assert done.code == exits.FAILED
+    assert "shop 0.1.0 (v0.1.0): failed" in done.out
+    assert "names commit" in done.out

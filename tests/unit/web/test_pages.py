@@ -13,7 +13,9 @@ from clearway import incidents, ledger, releases
 
 PAGES = [
     "/", "/approvals", "/promotions", "/promotions?state=open", "/releases", "/releases/shop/1.1.0",
-    "/releases/shop/1.3.0/to/prod", "/services/shop", "/services/till", "/builds", "/builds/bld_0_broken",
+    "/releases/shop/1.3.0/to/prod", "/services/shop", "/services/till", "/services/shop/next",
+    "/services/shop/next?ref=none", "/services/shop/next?channel=rc", "/cuts/cut_0_failed",
+    "/builds", "/builds/bld_0_broken",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",

@@ -161,3 +161,42 @@ def test_an_empty_house_says_how_to_fill_these_pages(empty) -> None:
         answer = empty.get(path)
         assert answer.status_code == 200
         assert "clearway apply examples/platform" in answer.text, path
+
+
+def test_the_next_version_is_shown_with_what_decided_and_cut_from_the_page(visit, house: Showcase) -> None:
+    """Version, sentence, changes; the button names the tag; who may not release sees no button."""
+    house.apply(f"{{kind: Service, name: shop, team: store, repository: {house.made.root}, route: standard}}")
+    house.made.git("tag", "v1.0.0")
+    house.commit("feat: gifts")
+    text = visit("vera").get("/services/shop/next").text
+    assert "A feature since 1.0.0 raises the minor number." in text
+    assert "gifts" in text
+    assert "build and release it" not in text
+    rita = visit("rita")
+    seen = {"version": "1.1.0", "commit": house.made.git("rev-parse", "HEAD"), "reason": "spring"}
+    answer = rita.form("/services/shop/next", "/services/shop/next", **seen)
+    assert answer.url.path.startswith("/cuts/")
+    assert "The tag is being made." in answer.text
+    assert visit("vera").get(answer.url.path).status_code == 200
+
+
+def test_what_was_pushed_meanwhile_is_shown_before_it_is_cut(visit, house: Showcase) -> None:
+    """The form says which version and commit were seen; another one is not released by surprise."""
+    house.apply(f"{{kind: Service, name: shop, team: store, repository: {house.made.root}, route: standard}}")
+    rita = visit("rita")
+    rita.get("/services/shop/next")
+    seen = house.made.git("rev-parse", "HEAD")
+    house.made.commit({"a": "1"}, "feat!: everything new")
+    answer = rita.form("/services/shop/next", "/services/shop/next", version="0.1.0", commit=seen)
+    assert answer.status_code == 409
+    assert "The repository moved on" in answer.text
+    with house.database.read() as uow:
+        assert releases.cuts(uow, service="shop").items == []
+
+
+def test_a_version_that_cannot_be_told_says_why(visit, house: Showcase) -> None:
+    """An unknown branch is no error page: the form to look again stays."""
+    answer = visit("vera").get("/services/shop/next?ref=nowhere")
+    assert answer.status_code == 200
+    assert "It cannot be told." in answer.text
+    assert 'value="nowhere"' in answer.text
