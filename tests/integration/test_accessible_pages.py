@@ -19,7 +19,9 @@ LOOKS = [(1280, "light"), (390, "dark")]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PAGES = [
     "/", "/?q=nothing-like-it", "/?show=attention", "/services/shop", "/services/shop/next",
-    "/services/shop/next?ref=none", "/cuts/cut_0_failed", "/releases", "/releases/shop/1.2.0",
+    "/services/shop/next?ref=none", "/cuts/cut_0_failed", "/services/shop/compare?since=none",
+    "/services/shop/compare?environment=prod", "/services/shop/compare?since=1.0.0&audience=customers",
+    "/releases", "/releases/shop/1.2.0",
     "/releases/shop/1.3.0/to/prod", "/promotions", "/approvals", "/builds", "/builds/bld_0_broken",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod", "/configuration",

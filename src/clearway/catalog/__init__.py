@@ -47,6 +47,7 @@ from .service import (
     team,
     teams,
 )
+from .tickets import Tickets, tickets_in
 from .versioning import BranchChannel, Versioning
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "Step",
     "StrategySpec",
     "Team",
+    "Tickets",
     "ValuesMetric",
     "Versioning",
     "apply",
@@ -96,4 +98,5 @@ __all__ = [
     "services",
     "team",
     "teams",
+    "tickets_in",
 ]

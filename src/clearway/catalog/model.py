@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 from clearway.kernel import Document, Duration, Name, holds_credentials
 from clearway.policy import Gate
 
+from .tickets import Tickets
 from .versioning import Versioning
 
 Text = Annotated[str, StringConstraints(max_length=500)]
@@ -48,6 +49,8 @@ class Service(Document):
     """The route that its releases travel."""
     port_base: int | None = Field(default=None, ge=1024, le=65000)
     """The router's port at the route's first stop, the next stops following; any free one if unset."""
+    tickets: tuple[Tickets, ...] = Field(default=(), max_length=10)
+    """How tickets are named in commits, and where they are."""
     versioning: Versioning | None = None
     """How the next version follows from history; when left out, by SemVer from Conventional Commits."""
     description: Text = ""

@@ -4,7 +4,8 @@ from .change import Change
 from .conventional import Conventional, Footer, parse, squashed
 from .model import Approval, ChangeFacts, ChangeRequest, Risk, Status, assess, write_request
 from .next_version import Next
-from .notes import Notes, make_notes
+from .notes import Known, Notes, make_notes
+from .rendering import AUDIENCES, FORMATS, outline, render
 from .service import (
     Proposed,
     approvals,
@@ -22,12 +23,15 @@ from .service import (
 )
 
 __all__ = [
+    "AUDIENCES",
+    "FORMATS",
     "Approval",
     "Change",
     "ChangeFacts",
     "ChangeRequest",
     "Conventional",
     "Footer",
+    "Known",
     "Next",
     "Notes",
     "Proposed",
@@ -41,11 +45,13 @@ __all__ = [
     "draft_notes",
     "make_notes",
     "open_request",
+    "outline",
     "parse",
     "propose_version",
     "read_notes",
     "record_approval",
     "release_notes",
+    "render",
     "rewrite_request",
     "squashed",
     "void_approvals",

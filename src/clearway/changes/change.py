@@ -23,6 +23,7 @@ __all__ = [
     "CommitLike",
     "change_from_json",
     "changes_of",
+    "picked_from",
     "told_change",
     "without_reverted",
     "without_twins",
@@ -81,6 +82,9 @@ class Change:
     breaking: tuple[str, ...] = ()  # what breaks, in the author's words
     type: str = ""  # as in Conventional Commits: feat, fix, ...; empty: nobody said
     where: str = ""  # what told of it, when not the commit's message: a fragment's path, a pull request
+    tickets: tuple[str, ...] = ()  # as the service's documents find them in the message
+    reviewers: tuple[str, ...] = ()  # by Reviewed-by lines and the forge's approvals
+    pull: int | None = None  # the pull request that brought it
 
     @property
     def raises(self) -> Level | None:
@@ -92,7 +96,14 @@ class Change:
         return "patch" if self.type in FIXES else None
 
     def to_json(self) -> dict[str, Any]:
-        """The change as release notes hold it."""
+        """The change as release notes hold it; what came later is there when it says something."""
+        later = {
+            "type": self.type,
+            "where": self.where,
+            "tickets": list(self.tickets),
+            "reviewers": list(self.reviewers),
+            "pull": self.pull,
+        }
         return {
             "commit": self.commit,
             "author": self.author,
@@ -100,12 +111,14 @@ class Change:
             "scope": self.scope,
             "text": self.text,
             "breaking": list(self.breaking),
+            **{name: value for name, value in later.items() if value},
         }
 
 
 def change_from_json(value: Mapping[str, Any]) -> Change:
     """The change that `to_json` wrote."""
-    return Change(**{**value, "breaking": tuple(value["breaking"])})
+    lists = {name: tuple(value.get(name, ())) for name in ("breaking", "tickets", "reviewers")}
+    return Change(**{**value, **lists})
 
 
 def told_change(kind: Level | None, text: str, *, where: str, commit: str = "", author: str = "") -> Change:
@@ -116,27 +129,33 @@ def told_change(kind: Level | None, text: str, *, where: str, commit: str = "", 
     return Change(commit, author, heading, None, text, breaking, type=words[kind], where=where)
 
 
+def picked_from(commit: CommitLike) -> list[str]:
+    """The commits that its message says it was picked from."""
+    return _PICKED.findall(commit.body) if "cherry picked" in commit.body else []
+
+
 def without_twins(commits: Sequence[Told]) -> list[Told]:
     """Without cherry-picks whose original is here too."""
-    here = {each.sha for each in commits}
-    return [each for each in commits if not any(_in(sha, here) for sha in _PICKED.findall(each.body))]
+    here = [each.sha for each in commits]
+    return [each for each in commits if not any(_find(sha, here) for sha in picked_from(each))]
 
 
 def without_reverted(commits: Sequence[Told]) -> list[Told]:
     """Without the pairs of a commit and the commit that takes it back."""
+    here = [each.sha for each in commits]
     gone: set[str] = set()
     for each in commits:  # newest first, so that a revert of a revert gives the first commit back
-        if each.sha in gone:
+        if each.sha in gone or "This reverts" not in each.body:
             continue
         for sha in _REVERTS.findall(each.body):
-            target = next((other.sha for other in commits if other.sha.startswith(sha)), None)
+            target = _find(sha, here)
             if target and target != each.sha:
                 gone |= {target, each.sha}
     return [each for each in commits if each.sha not in gone]
 
 
-def _in(short: str, full: set[str]) -> bool:
-    return short in full or any(sha.startswith(short) for sha in full)
+def _find(short: str, full: Sequence[str]) -> str | None:
+    return next((sha for sha in full if sha.startswith(short)), None)
 
 
 def changes_of(commit: CommitLike) -> list[Change]:
@@ -144,7 +163,9 @@ def changes_of(commit: CommitLike) -> list[Change]:
     whole = parse(f"{commit.subject}\n\n{commit.body}")
     inner = squashed(commit.body)
     if whole is None and not inner:
-        return [Change(commit.sha, commit.author, OTHER, None, commit.subject)]
+        kind = "revert" if _REVERTS.search(commit.body) else ""
+        heading = HEADINGS.get(kind, OTHER)
+        return [Change(commit.sha, commit.author, heading, None, commit.subject, type=kind)]
     found = [] if whole is None else [_change(commit, whole)]
     told = {whole.description} if whole else set()
     return found + [_change(commit, each) for each in inner if each.description not in told]

@@ -1,21 +1,23 @@
-"""Release notes: what is new for those who run the service. Pure: commits in, the same bytes out, always.
+"""Release notes: what is new for those who run the service. Pure: commits in, the same notes out, always.
 
 Rules:
 1. The commits are a set difference, "in what will run, and not in what runs". A roll-up by version number
    would be wrong after a rollback.
-2. Breaking changes come first, then the kinds in a fixed order, each sorted by scope, then by commit order.
-3. A merge commit says nothing that its parts don't say. A commit and its revert cancel out. A cherry-pick
-   beside its original counts once.
-4. Nothing in a commit can change the shape of the page: its text is escaped.
+2. What runs and is not in what will run is told too: it goes away. The same patch on both sides is neither
+   new nor lost: it was picked, or backported.
+3. Breaking changes come first, then the kinds in a fixed order, each sorted by scope, then by commit order.
+4. A merge commit says nothing that its parts don't say. A commit and its revert cancel out. The same patch
+   twice counts once, and so do a squashed pull request and its own commits.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol
 
+from clearway.catalog import Tickets, tickets_in
 from clearway.kernel import digest_of
 
 from .change import (
@@ -24,16 +26,42 @@ from .change import (
     CommitLike,
     change_from_json,
     changes_of,
+    picked_from,
     without_reverted,
     without_twins,
 )
 
-__all__ = ["Notes", "make_notes", "notes_from_json"]
+__all__ = ["Known", "Notes", "make_notes", "notes_from_json"]
 
-MOST_LISTED = 1000
+_REVIEWED = re.compile(r"^[ \t]*Reviewed-by[ \t]*:[ \t]*([^<\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 
-_SPECIAL = re.compile(r"([\\`*<>\[\]|])")
-_LEADING = re.compile(r"^(\d*)([#+=.)-])")
+
+class PullLike(Protocol):
+    """What notes read of a pull request; `source.PullRequest` has it."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def approvers(self) -> Sequence[str]: ...
+    @property
+    def commits(self) -> Sequence[str]: ...
+    @property
+    def merge_commit(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a difference besides the commits that are new."""
+
+    gone: Sequence[CommitLike] = ()  # in what runs and not in what will run, newest first
+    patches: Mapping[str, str] = field(default_factory=dict)  # patch ids of commits of both sides
+    names: Mapping[str, str] = field(
+        default_factory=dict
+    )  # commits to authors, where a mailmap says otherwise
+    pulls: Mapping[str, Sequence[PullLike]] = field(default_factory=dict)  # merged ones, by commit
+    tickets: Sequence[Tickets] = ()
+    configuration: tuple[str, ...] = ()  # what operators must know of configuration, in words
+    migrations: tuple[str, ...] = ()  # names of migrations that are new
 
 
 @dataclass(frozen=True)
@@ -49,6 +77,11 @@ class Notes:
     authors: tuple[tuple[str, int], ...]  # name and number of commits, most first
     commits: int  # all commits of the difference, merges included
     cancelled: int = 0  # commits that another one of the difference took back
+    picked: int = 0  # commits whose patch runs already
+    removed: tuple[Change, ...] = ()  # what runs and goes away
+    configuration: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()  # tickets with their addresses
 
     @property
     def breaking(self) -> tuple[Change, ...]:
@@ -58,32 +91,47 @@ class Notes:
     @property
     def sections(self) -> tuple[tuple[str, tuple[Change, ...]], ...]:
         """The changes under their headings, in the order of the page; no empty section."""
-        found = ((name, tuple(c for c in self.changes if c.heading == name)) for name in ORDER)
-        return tuple((name, changes) for name, changes in found if changes)
+        return sections(self.changes)
 
     def to_json(self) -> dict[str, Any]:
-        """The notes as JSON values; what the digest covers."""
-        plain = asdict(self)
+        """The notes as JSON values, covered by the digest; what came later is there when not empty."""
+        later = {
+            "picked": self.picked,
+            "removed": [each.to_json() for each in self.removed],
+            "configuration": list(self.configuration),
+            "migrations": list(self.migrations),
+            "links": [list(each) for each in self.links],
+        }
+        plain = {name: value for name, value in asdict(self).items() if name not in later}
         plain["changes"] = [each.to_json() for each in self.changes]
-        plain["authors"] = [list(author) for author in plain["authors"]]
-        return plain
+        plain["authors"] = [list(author) for author in self.authors]
+        return plain | {name: value for name, value in later.items() if value}
 
     @property
     def digest(self) -> str:
         """The digest of the notes' canonical JSON."""
         return digest_of(self.to_json())
 
-    @property
-    def markdown(self) -> str:
-        """The notes as a page."""
-        return "\n".join([*_head(self), *_body(self), *_authors(self)]) + "\n"
-
 
 def notes_from_json(value: Mapping[str, Any]) -> Notes:
-    """The notes that `to_json` wrote."""
+    """The notes that `to_json` wrote, today or in an earlier form."""
     changes = tuple(change_from_json(each) for each in value["changes"])
     authors = tuple((str(name), int(count)) for name, count in value["authors"])
-    return Notes(**{**value, "changes": changes, "authors": authors})
+    later = {
+        "removed": tuple(change_from_json(each) for each in value.get("removed", ())),
+        "configuration": tuple(value.get("configuration", ())),
+        "migrations": tuple(value.get("migrations", ())),
+        "links": tuple((str(ticket), str(url)) for ticket, url in value.get("links", ())),
+    }
+    return Notes(**{**value, "changes": changes, "authors": authors, **later})
+
+
+def sections(changes: Iterable[Change]) -> tuple[tuple[str, tuple[Change, ...]], ...]:
+    """Changes under their headings, in the order of the page; no empty section."""
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.heading, []).append(change)
+    return tuple((name, tuple(found[name])) for name in ORDER if name in found)
 
 
 def make_notes(
@@ -94,25 +142,99 @@ def make_notes(
     *,
     since_version: str | None = None,
     since_commit: str | None = None,
+    known: Known | None = None,
 ) -> Notes:
     """The notes of a set difference of commits, given newest first."""
+    more = known or Known()
     everything = list(commits)
     own = [each for each in everything if len(each.parents) < 2]
-    kept = without_twins(own)
-    standing = without_reverted(kept)
-    changes = [change for each in standing for change in changes_of(each)]
-    ordered = sorted(changes, key=lambda c: (ORDER.index(c.heading), not c.breaking, (c.scope or "").lower()))
+    lost = [each for each in more.gone if len(each.parents) < 2]
+    standing = without_reverted(own)  # before copies are looked for: one may have been taken back, and redone
+    kept = _without_copies(without_twins(_without_squashed(standing, more)), more.patches)
+    new = _not_in(kept, lost, more)
+    links: dict[str, str] = {}
+    changes = [change for each in new for change in _told(each, more, links)]
+    gone = without_reverted(_not_in(_without_copies(lost, more.patches), own, more))
+    removed = [change for each in gone for change in _told(each, more, links)]
     return Notes(
         service,
         version,
         commit,
         since_version,
         since_commit,
-        tuple(ordered),
-        _count(each.author for each in own),
+        tuple(_ordered(changes)),
+        _count(more.names.get(each.sha, each.author) for each in own),
         len(everything),
-        len(kept) - len(standing),
+        len(own) - len(standing),
+        len(kept) - len(new),
+        tuple(_ordered(removed)),
+        more.configuration,
+        more.migrations,
+        tuple((ticket, url) for ticket, url in sorted(links.items()) if url),
     )
+
+
+def _ordered(changes: Iterable[Change]) -> list[Change]:
+    place = {heading: index for index, heading in enumerate(ORDER)}
+    return sorted(changes, key=lambda c: (place[c.heading], not c.breaking, (c.scope or "").lower()))
+
+
+def _without_copies(commits: Sequence[CommitLike], patches: Mapping[str, str]) -> list[CommitLike]:
+    """The oldest of those with the same patch; they come newest first."""
+    seen: set[str] = set()
+    kept = []
+    for each in reversed(commits):
+        patch = patches.get(each.sha)
+        if patch is None or patch not in seen:
+            kept.append(each)
+        if patch is not None:
+            seen.add(patch)
+    return kept[::-1]
+
+
+def _not_in(commits: Sequence[CommitLike], others: Sequence[CommitLike], known: Known) -> list[CommitLike]:
+    """Those whose patch is not on the other side, nor named there as picked from."""
+    patches = {known.patches[each.sha] for each in others if each.sha in known.patches}
+    ids = {each.sha for each in others}
+    came = {sha for each in others for sha in picked_from(each)}
+    return [
+        each
+        for each in commits
+        if known.patches.get(each.sha) not in patches
+        and each.sha not in came
+        and not ids & set(picked_from(each))
+    ]
+
+
+def _without_squashed(commits: Sequence[CommitLike], known: Known) -> list[CommitLike]:
+    """Without a pull request's own commits where the commit that it was squashed into is here too."""
+    here = {each.sha for each in commits}
+    told = {
+        sha
+        for pulls in known.pulls.values()
+        for pull in pulls
+        if pull.merge_commit in here
+        for sha in pull.commits
+        if sha != pull.merge_commit
+    }
+    return [each for each in commits if each.sha not in told]
+
+
+def _told(commit: CommitLike, known: Known, links: dict[str, str]) -> list[Change]:
+    """What one commit changes, with its people and tickets; new tickets are added to the links."""
+    text = f"{commit.subject}\n{commit.body}"
+    tickets = tickets_in(known.tickets, text) if known.tickets else {}
+    links.update(tickets)
+    pulls = known.pulls.get(commit.sha, ())
+    reviewers = dict.fromkeys(name.strip() for name in _REVIEWED.findall(commit.body))
+    reviewers |= dict.fromkeys(name for pull in pulls for name in pull.approvers)
+    more = {
+        "author": known.names.get(commit.sha, commit.author),
+        "tickets": tuple(tickets),
+        "reviewers": tuple(reviewers),
+        "pull": pulls[0].number if pulls else None,
+    }
+    return [replace(each, **more) for each in changes_of(commit)]  # type: ignore[arg-type]
 
 
 def _count(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
@@ -120,50 +242,3 @@ def _count(names: Iterable[str]) -> tuple[tuple[str, int], ...]:
     for name in names:
         counts[name] = counts.get(name, 0) + 1
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _head(notes: Notes) -> list[str]:
-    since = "the first release here"
-    if notes.since_commit:
-        since = f"since {_plain(notes.since_version or '?')} ({notes.since_commit[:10]})"
-    counted = f"{notes.commits} commit{'' if notes.commits == 1 else 's'}"
-    line = f"Commit {notes.commit[:10]}, {since}: {counted}."
-    if notes.cancelled:
-        line += f" {notes.cancelled} of them cancel each other out."
-    return [f"# {_plain(notes.service)} {_plain(notes.version)}", "", line, ""]
-
-
-def _body(notes: Notes) -> list[str]:
-    lines: list[str] = []
-    if notes.breaking:
-        lines += ["## Breaking changes", ""]
-        for change in notes.breaking:
-            lines += [_line(change, " ".join(part.split())) for part in change.breaking]
-        lines.append("")
-    room = MOST_LISTED
-    for heading, changes in notes.sections:
-        lines += [f"## {heading}", ""]
-        lines += [_line(change, change.text) for change in changes[:room]]
-        if len(changes) > room:
-            lines.append(f"- and {len(changes) - room} more")
-        room = max(0, room - len(changes))
-        lines.append("")
-    return lines or ["Nothing new.", ""]
-
-
-def _line(change: Change, text: str) -> str:
-    scope = f"**{_plain(change.scope)}:** " if change.scope else ""
-    told = _plain(text) if scope else _LEADING.sub(r"\1\\\2", _plain(text))  # "1." would start a list
-    return f"- {scope}{told} ({change.commit[:10]}, {_plain(change.author)})"
-
-
-def _authors(notes: Notes) -> list[str]:
-    if not notes.authors:
-        return []
-    return ["## Authors", "", *(f"- {_plain(name)} ({count})" for name, count in notes.authors)]
-
-
-def _plain(text: str) -> str:
-    """Text that stays text in Markdown and in a terminal."""
-    line = "".join(" " if char in "\n\t" else char for char in text if char.isprintable() or char in "\n\t")
-    return _SPECIAL.sub(r"\\\1", line.strip())

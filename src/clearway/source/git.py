@@ -111,6 +111,11 @@ class Git:
             )
         except subprocess.TimeoutExpired:
             raise Retry(f"git gave no answer for {deadline_s:.0f} s") from None
+        if b"shallow roots are not allowed" in done.stderr:  # git leaves such branches out, and calls it well
+            raise Permanent(
+                "the repository is a shallow clone: its history ends where it was cut off",
+                todo="Name the repository that it was cloned from, or complete it: git fetch --unshallow.",
+            )
         if done.returncode == 0:
             return done.stdout.decode(errors="replace")
         said = public_location(done.stderr.decode(errors="replace").strip())[-600:]

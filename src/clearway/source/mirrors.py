@@ -101,7 +101,6 @@ class Mirrors:
         git.run(
             f"--git-dir={place}",
             "fetch",
-            "--quiet",
             "--prune",
             "--force",
             "--no-tags",

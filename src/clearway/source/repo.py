@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from clearway.kernel import Conflict, Invalid, NotFound
@@ -17,6 +18,10 @@ _FILE, _PROGRAM, _LINK, _FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
 MAX_FILE = 4 << 20  # bytes that read_file gives at most
 MAX_TREE = 4 << 30  # bytes that export_tree writes at most
 MAX_ENTRIES = 200_000
+MAX_PATCH = 2000  # files of one commit whose patch is compared
+_MOST_PATCHES = 100_000
+_PATCHES: dict[str, str | None] = {}  # a commit's patch never changes, whatever mirror it is in
+_PATCHES_LOCK = Lock()
 _FEW = 4  # commits that are looked for one by one; for more, one walk is less work
 
 
@@ -83,7 +88,12 @@ class Repo:
         walker = self._git.walk(self.find(include).id, mode)
         for sha in exclude:
             walker.hide(self.find(sha).id)
-        return iter(walker)
+        try:
+            yield from walker
+        except KeyError as error:
+            raise NotFound(
+                f"the history of {include[:12]} is not whole: {error}", todo="Fetch the repository again."
+            ) from None
 
     def write_tag(self, payload: bytes) -> str:
         """Keep a tag's object, to which no name leads yet; its id."""
@@ -98,6 +108,23 @@ class Repo:
             return str(found.tree.id if path in ("", ".") else found.tree[path].id)
         except KeyError:
             return None
+
+    def patch_id(self, sha: str, parent: str | None) -> str | None:
+        """The stable id of what a commit changes against its parent, or against nothing."""
+        tree = self.find(sha).tree
+        try:
+            before = self.find(parent).tree if parent else None
+        except NotFound:
+            return None  # the first commit of a shallow history
+        diff = before.diff_to_tree(tree) if before is not None else tree.diff_to_tree(swap=True)
+        if not 0 < len(diff) <= MAX_PATCH:
+            return None
+        return str(diff.patchid)
+
+    def mailmap(self, text: bytes) -> Callable[[str, str], str]:
+        """Names as a mailmap's text has them."""
+        known = _libgit2().Mailmap.from_buffer(text.decode(errors="replace"))
+        return lambda name, address: str(known.resolve(name, address)[0])
 
     def reaches(self, tip: str, sha: str) -> bool:
         """Whether history from `tip` reaches the commit, which may be itself."""
@@ -201,6 +228,36 @@ def reached(repo: Repo, tip: str, shas: Iterable[str]) -> set[str]:
             if len(found) == len(wanted):
                 break
     return found
+
+
+def patch_ids(repo: Repo, commits: Iterable[Commit]) -> dict[str, str]:
+    """What each commit changes, as an id that a cherry-pick keeps (git's stable patch-id).
+
+    Merges have none, nor have commits that change nothing, or more than MAX_PATCH files.
+    """
+    found = {each.sha: _patch_id(repo, each) for each in commits if len(each.parents) < 2}
+    return {sha: patch for sha, patch in found.items() if patch}
+
+
+def _patch_id(repo: Repo, commit: Commit) -> str | None:
+    with _PATCHES_LOCK:
+        if (commit.sha) in _PATCHES:
+            return _PATCHES[commit.sha]
+    patch = repo.patch_id(commit.sha, commit.parents[0] if commit.parents else None)
+    with _PATCHES_LOCK:
+        if len(_PATCHES) >= _MOST_PATCHES:
+            _PATCHES.clear()
+        _PATCHES[commit.sha] = patch
+    return patch
+
+
+def mailmap(repo: Repo, sha: str) -> Callable[[str, str], str]:
+    """Names as the commit's .mailmap has them: `name, address` to the name that counts."""
+    try:
+        text = read_file(repo, sha, ".mailmap")
+    except (NotFound, Invalid):
+        return lambda name, address: name
+    return repo.mailmap(text)
 
 
 def tags(repo: Repo) -> dict[str, str]:

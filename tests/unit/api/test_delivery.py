@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from answers import Held
-from house import House
+from house import DEFINITION, House
 from servers import Settings
 
 from clearway import access, build, source
@@ -298,3 +298,35 @@ def test_the_next_version_is_asked_for_and_cut(house: House, client: Callable[..
     assert dana.get("/v1/services/ghost/next-version").status_code == 404
     bad = dana.post("/v1/next-versions", json={"service": "shop", "channel": "1 2"})
     assert bad.status_code == 422
+
+
+def test_notes_between_any_two_points(house: House, client: Callable[..., Held]) -> None:
+    """Over a version, a commit, or what runs somewhere; for whoever reads them; names are checked."""
+    dana = client("dana")
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    house.commit(
+        "feat(cart)!: gifts", DEFINITION.replace("config:", "config:\n  MORE: {type: string, default: x}")
+    )
+    address = "/v1/services/shop/notes"
+    found = dana.get(address, params={"environment": "dev"}).json()
+    assert (found["since_version"], [each["text"] for each in found["changes"]]) == ("1.0.0", ["gifts"])
+    assert found["configuration"] == ["MORE is new: a string, x unless set"]
+    assert found["digest"].startswith("sha256:")
+    same = dana.get(address, params={"since": "1.0.0", "to": "main"}).json()
+    assert same["changes"] == found["changes"]
+    customers = dana.get(address, params={"since": "1.0.0", "audience": "customers"}).json()
+    assert "gifts" in customers["markdown"]
+    assert "cart" not in customers["markdown"]
+    assert customers["html"].startswith("<article>")
+    back = dana.get(address, params={"to": "1.0.0", "since": "main"}).json()
+    assert [each["text"] for each in back["removed"]] == ["gifts"]
+    for wrong, status in (
+        ({"since": "nothing"}, 404),
+        ({"environment": "nowhere"}, 404),
+        ({"since": "1.0.0", "environment": "dev"}, 409),
+        ({"since": "1.0.0", "audience": "everybody"}, 422),
+        ({"since": "--upload-pack=x"}, 422),
+    ):
+        assert dana.get(address, params=wrong).status_code == status, wrong
+    assert dana.get("/v1/services/ghost/notes").status_code == 404

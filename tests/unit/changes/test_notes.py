@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hypothesis import given
 from hypothesis import strategies as st
+from told import Commit, notes, sha
 
-from clearway.changes import make_notes
+from clearway.changes import render
 from clearway.changes.notes import notes_from_json
-
-
-@dataclass(frozen=True)
-class Commit:
-    sha: str
-    subject: str
-    body: str = ""
-    author: str = "Ada"
-    parents: tuple[str, ...] = ("p",)
-
-
-def sha(number: int) -> str:
-    return f"{number:040x}"
-
-
-def notes(*commits: Commit, **more: str):
-    return make_notes("shop", "1.1.0", "c" * 40, commits, **more)
 
 
 def test_breaking_changes_come_first_then_the_kinds() -> None:
@@ -34,7 +16,8 @@ def test_breaking_changes_come_first_then_the_kinds() -> None:
         Commit(sha(1), "fix: rounding"),
         Commit(sha(2), "feat(api)!: new answer", "BREAKING CHANGE: `total` is a text"),
         Commit(sha(3), "whatever", author="Bob"),
-    ).markdown
+    )
+    page = render(page)
     positions = [
         page.index(word) for word in ("## Breaking", "is a text", "## Features", "## Fixes", "## Other")
     ]
@@ -77,8 +60,8 @@ def test_a_squashed_merge_tells_each_change() -> None:
 
 def test_the_difference_is_named() -> None:
     """The page says what it is the difference to."""
-    assert "since 1.0.0 (aaaaaaaaaa)" in notes(since_version="1.0.0", since_commit="a" * 40).markdown
-    assert "the first release here" in notes().markdown
+    assert "since 1.0.0 (aaaaaaaaaa)" in render(notes(since_version="1.0.0", since_commit="a" * 40))
+    assert "the first release here" in render(notes())
 
 
 HOSTILE = st.text(max_size=80)
@@ -89,7 +72,7 @@ def test_a_commit_cannot_bend_the_page(texts) -> None:
     """No text of a commit makes a heading, a link or a tag; and notes survive their JSON, digest and all."""
     commits = [Commit(sha(n), subject, body, author) for n, (subject, body, author) in enumerate(texts)]
     told = notes(*commits)
-    for line in told.markdown.splitlines():
+    for line in render(told).splitlines():
         assert line == "" or line.startswith(("# shop", "## ", "- ", "Commit ", "Nothing "))
         if line.startswith("- "):
             plain = line.replace("\\\\", "").replace("\\<", "").replace("\\[", "").replace("\\`", "")

@@ -259,3 +259,18 @@ def test_waiting_for_a_cut_ends_with_it(
     assert done.code == exits.FAILED
     assert "shop 0.1.0 (v0.1.0): failed" in done.out
     assert "names commit" in done.out
+
+
+def test_notes_over_what_runs_and_for_whom(house: House, by: Callable[..., Any]) -> None:
+    """Over an environment or a version, for an audience, in a format; and what does not go."""
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    house.commit("feat(cart): gifts")
+    assert "**cart:** gifts" in by("dana", "notes", "shop", "--to", "dev").out
+    assert "gifts" in by("dana", "notes", "shop", "main", "--since", "1.0.0").out
+    page = by("dana", "notes", "shop", "--to", "dev", "--audience", "customers", "--format", "html").out
+    assert page.startswith("<article>")
+    assert "cart" not in page
+    assert "first" in by("dana", "notes", "shop", "1.0.0").out
+    for wrong in ((), ("1.0.0", "--format", "pdf"), ("--to", "nowhere"), ("1.0.0", "--audience", "all")):
+        assert by("dana", "notes", "shop", *wrong).code == exits.USAGE, wrong

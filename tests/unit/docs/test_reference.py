@@ -117,14 +117,15 @@ def test_the_limits_in_the_guide_are_the_guards() -> None:
     assert {"all", "exists", "exists_one", "filter", "map"} <= FUNCTIONS
 
 
-def test_the_services_of_the_guide_to_versions_are_services() -> None:
+def test_the_services_of_the_guides_to_versions_and_notes_are_services() -> None:
     """Each example is accepted, and together they show every scheme and every front end."""
-    examples = blocks("how-to/versions.md", "yaml")
+    examples = [*blocks("how-to/versions.md", "yaml"), *blocks("how-to/release-notes.md", "yaml")]
     services = [
         document
         for text in examples
         for document, _ in load_documents(text, "versions.md", by_kind(catalog.KINDS))
     ]
-    told = [document.versioning for document in services]  # type: ignore[attr-defined]
+    told = [each.versioning for each in services if each.versioning]  # type: ignore[attr-defined]
+    assert any(each.tickets for each in services)  # type: ignore[attr-defined]
     assert {each.scheme for each in told} == {"semver", "pep440", "calver"}
     assert {each.changes for each in told} == {"commits", "towncrier", "changesets", "labels"}

@@ -14,7 +14,10 @@ from clearway import incidents, ledger, releases
 PAGES = [
     "/", "/approvals", "/promotions", "/promotions?state=open", "/releases", "/releases/shop/1.1.0",
     "/releases/shop/1.3.0/to/prod", "/services/shop", "/services/till", "/services/shop/next",
-    "/services/shop/next?ref=none", "/services/shop/next?channel=rc", "/cuts/cut_0_failed",
+    "/services/shop/next?ref=none", "/services/shop/next?channel=rc",
+    "/cuts/cut_0_failed", "/services/shop/compare", "/services/shop/compare?environment=prod",
+    "/services/shop/compare?since=1.0.0&to=1.3.0&audience=customers",
+    "/services/shop/compare?since=none", "/services/shop/compare?since=1.0.0&audience=nobody",
     "/builds", "/builds/bld_0_broken",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",

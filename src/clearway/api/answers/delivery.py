@@ -182,6 +182,16 @@ class NotedChange(Shape):
     """What it does."""
     breaking: list[str]
     """What it breaks, in the author's words."""
+    type: str = ""
+    """As in Conventional Commits: feat, fix and so on; left out when nobody said."""
+    where: str = ""
+    """What told of it, when not the commit's message; left out when it did."""
+    tickets: list[str] = Field(default=[])
+    """The tickets that it names; left out when there are none."""
+    reviewers: list[str] = Field(default=[])
+    """Who reviewed it; left out when nobody is known."""
+    pull: int | None = None
+    """The pull request that brought it; left out when none is known."""
 
 
 class Notes(Shape):
@@ -205,8 +215,22 @@ class Notes(Shape):
     """All commits of the difference, merges included."""
     cancelled: int
     """Commits that another one of the difference took back."""
+    picked: int = 0
+    """Commits whose patch ran already, by another way; left out when there are none."""
+    removed: list[NotedChange] = Field(default=[])
+    """What runs and goes away; left out when nothing does."""
+    configuration: list[str] = Field(default=[])
+    """What operators must know of configuration; left out when there is nothing."""
+    migrations: list[str] = Field(default=[])
+    """New migrations, in their order; left out when there are none."""
+    links: list[tuple[str, str]] = Field(default=[])
+    """Tickets with their addresses; left out when there are none."""
+    digest: Digest
+    """Of the notes as data, whoever they are shown to."""
     markdown: str
-    """The same as a page."""
+    """The same as a page, for the audience that was asked for."""
+    html: str
+    """The same in HTML."""
 
 
 class Link(Shape):

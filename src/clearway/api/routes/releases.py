@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from clearway import releases
+from clearway import changes, releases
 from clearway.api.ask import Answer, Asked
 from clearway.api.bodies import ReleaseBody
 from clearway.api.guard import Guarded, needs
@@ -55,15 +55,38 @@ def one(ask: Asked, service: str, version: str) -> Response:
     return ask.read(lambda uow: releases.release(uow, service, version))
 
 
+Audience = Annotated[
+    str, Query(max_length=20, description="Whom they are for: engineers, stakeholders or customers.")
+]
+
+
 @router.get("/releases/{service}/{version}/notes", **needs("release:read", "Notes", errors=(404,)))
-def notes(ask: Asked, service: str, version: str) -> Response:
-    """What the release brings: as Markdown and as data."""
+def notes(ask: Asked, service: str, version: str, audience: Audience = "engineers") -> Response:
+    """What the release brings, as its notes were made with it: as data, Markdown and HTML."""
+    return ask.read(lambda uow: _told(releases.notes(uow, service, version), audience))
+
+
+@router.get("/services/{service}/notes", **needs("release:read", "Notes", errors=(404, 409)))
+def compare(
+    ask: Asked,
+    service: str,
+    to: Annotated[str, Query(max_length=255, description="Version, tag, branch or commit.")] = "",
+    since: Annotated[str, Query(max_length=255, description="The same; what it is compared with.")] = "",
+    environment: Annotated[str, Query(max_length=100, description="Or: what runs there now.")] = "",
+    audience: Audience = "engineers",
+) -> Response:
+    """What one point of a service's history brings over another, or over what runs in an environment."""
 
     def look(uow: UnitOfWork) -> dict[str, Any]:
-        found = releases.notes(uow, service, version)
-        return {**found.to_json(), "markdown": found.markdown}
+        found = releases.compare(uow, ask.actor, service, to, since=since, environment=environment)
+        return _told(found, audience)
 
     return ask.read(look)
+
+
+def _told(found: changes.Notes, audience: str) -> dict[str, Any]:
+    texts = {form: changes.render(found, form, audience) for form in changes.FORMATS}
+    return {**found.to_json(), **texts, "digest": found.digest}
 
 
 @router.get("/trace/{subject:path}", **needs("release:read", "Trace", errors=(404, 409)))

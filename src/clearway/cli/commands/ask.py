@@ -18,7 +18,7 @@ def add(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "status", "clearway status")(status)
     command(app, "trace", "clearway trace sha256:4f5e...")(trace)
-    command(app, "notes", "clearway notes shop 1.1.0")(notes)
+    command(app, "notes", "clearway notes shop 1.1.0 --to prod")(notes)
     command(app, "metrics", "clearway metrics --service shop --environment prod")(metrics)
     command(app, "verify", "clearway verify shop.tar --evidence shop.intoto.jsonl --key evidence.pem")(verify)
     incident = group(
@@ -105,13 +105,33 @@ def trace(
 def notes(
     context: Context,
     service: Annotated[str, typer.Argument(help="The service.")],
-    version: Annotated[str, typer.Argument(help="The release's version.")],
+    version: Annotated[
+        str | None,
+        typer.Argument(help="A version; with --since or --to also a tag, branch or commit."),
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="Over what runs in this environment now.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="Over this version, tag or commit.")] = None,
+    audience: Annotated[
+        str, typer.Option("--audience", help="engineers, stakeholders or customers.")
+    ] = "engineers",
+    form: Annotated[str, typer.Option("--format", help="markdown or html.")] = "markdown",
 ) -> None:
     """Release notes: the changes that a release brings, as a set difference of commits."""
     from urllib.parse import quote
 
-    found = context.server.get(f"/v1/releases/{service}/{quote(version)}/notes")
-    context.show(found, lambda: context.say(found["markdown"].rstrip()))
+    from clearway.cli.exits import CliError
+
+    if form not in ("markdown", "html"):
+        raise CliError(f"{form!r} is no format of notes", expected="markdown or html; --json for data")
+    if to or since:
+        asked = {"to": version, "since": since, "environment": to, "audience": audience}
+        found = context.server.get(f"/v1/services/{quote(service, safe='')}/notes", **asked)
+    elif version is None:
+        raise CliError("notes of which version?", expected="a version, --to ENVIRONMENT, or --since VERSION")
+    else:
+        place = f"/v1/releases/{quote(service, safe='')}/{quote(version, safe='')}/notes"
+        found = context.server.get(place, audience=audience)
+    context.show(found, lambda: context.say(found[form].rstrip()))
 
 
 def metrics(

@@ -3,6 +3,7 @@
 from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_of_release
 from .approve import ATTEST, approve, cancel, reject
 from .calendars import all_calendars, apply, open_now, plan_apply
+from .compare import compare
 from .create import create
 from .cutting import CUT, FINISH, cut, cuts, fail, finish, make_tag, one_cut, propose_cut
 from .moving import advance
@@ -56,6 +57,7 @@ __all__ = [
     "approve",
     "cancel",
     "change_request",
+    "compare",
     "create",
     "cut",
     "cuts",

@@ -30,7 +30,7 @@ def create(
     built = find_build(uow, service, build_id, version)
     if built.commit is None or built.version is None:
         raise Conflict(f"build {built.id} names no commit or no version")
-    definition = _definition(uow, service, built.commit)
+    definition = definition_at(uow, service, built.commit)
     held = _artifacts(built)
     content: dict[str, Any] = {
         "service": service,
@@ -69,7 +69,7 @@ def _make(
     service, version, commit = content["service"], content["version"], content["commit"]
     route = catalog.route_of(uow, service)
     runs, since = runs_at_the_end(uow, service)
-    notes = changes.release_notes(uow, service, version, commit, **since)
+    notes = changes.release_notes(uow, service, version, commit, definition=content["definition"], **since)
     stops = [catalog.environment(uow, name) for name in route.environments]
     policy = digest_of([[each.name, environment_digest(each), policy_digest(each)] for each in stops])
     authors = change_set(uow, service, runs.commit if runs else None, commit).authors
@@ -96,11 +96,14 @@ def _make(
     )
 
 
-def runs_at_the_end(uow: UnitOfWork, service: str) -> tuple[Release | None, dict[str, str]]:
+def runs_at_the_end(uow: UnitOfWork, service: str) -> tuple[Release | None, dict[str, Any]]:
     """The release at the end of the route, and since what the notes tell."""
     last = store.place(uow, service, catalog.route_of(uow, service).environments[-1])
     runs = store.release_by(uow, digest=last.release_digest) if last and last.release_digest else None
-    return runs, {"since_version": runs.version, "since_commit": runs.commit} if runs else {}
+    if runs is None:
+        return None, {}
+    since = {"since_version": runs.version, "since_commit": runs.commit}
+    return runs, {**since, "since_definition": runs.definition}
 
 
 def find_build(uow: UnitOfWork, service: str, build_id: str | None, version: str | None) -> build.Build:
@@ -141,7 +144,7 @@ def _other_way(version: str, newest: build.Build) -> str:
     return f"{todo}, or name a commit {version} with `git tag v{version} {where}`, and build it again."
 
 
-def _definition(uow: UnitOfWork, service: str, commit: str) -> dict[str, Any]:
+def definition_at(uow: UnitOfWork, service: str, commit: str) -> dict[str, Any]:
     """clearway.yaml at the commit, as JSON: with every default written out."""
     folder = catalog.service(uow, service).path
     path = f"{folder}/clearway.yaml" if folder != "." else "clearway.yaml"

@@ -1,4 +1,4 @@
-"""The next version of a service and why, and a release on its way from a commit."""
+"""What changes between two points of a history, what comes next and why, a release on its way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from starlette.responses import Response
 
 from clearway import catalog, changes, releases
-from clearway.kernel import ClearwayError, Conflict, Unauthenticated
+from clearway.kernel import ClearwayError, Conflict
 from clearway.web.visit import Visit
 
 MOST_SHOWN = 50
@@ -23,8 +23,6 @@ def coming(visit: Visit) -> Response:
         service = catalog.service(uow, name)
         try:
             found = changes.propose_version(uow, name, ref=ref, channel=_channel(channel))
-        except Unauthenticated:
-            raise
         except ClearwayError as error:  # a taken tag, a broken fragment: the page says it, and what to do
             wrong = error
         values: dict[str, Any] = {
@@ -40,6 +38,32 @@ def coming(visit: Visit) -> Response:
             and visit.may(uow, "build:run", service=name),
         }
     return visit.page("next-version.html", **values)
+
+
+def compare(visit: Visit) -> Response:
+    """What one point of the history brings over another."""
+    name = visit.part("service")
+    asked = {key: visit.query(key) or "" for key in ("to", "since", "environment")}
+    audience = visit.query("audience") or changes.AUDIENCES[0]
+    values: dict[str, Any] = {**asked, "audience": audience, "audiences": changes.AUDIENCES}
+    values |= {"notes": None, "wrong": None}
+    with visit.database.read() as uow:
+        values["service"] = catalog.service(uow, name)
+        readable = visit.places(uow, "deployment:read")
+        values["stops"] = [stop for stop in catalog.route_of(uow, name).environments if stop in readable]
+        values["versions"] = [each.version for each in releases.releases(uow, service=name, limit=50).items]
+        try:
+            if asked["since"] or asked["environment"]:
+                found = releases.compare(uow, visit.actor, name, **asked)
+                page = changes.outline(found, audience)
+                values |= {
+                    "notes": found,
+                    "page": page,
+                    "markdown": changes.render(found, "markdown", audience),
+                }
+        except ClearwayError as error:  # an unknown name: the form stays, to say another
+            values["wrong"] = error
+    return visit.page("compare.html", **values)
 
 
 def cut(visit: Visit) -> Response:
