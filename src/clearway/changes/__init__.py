@@ -1,13 +1,16 @@
 """Change requests, approvals, versions, release notes."""
 
 from .change import Change
+from .changelog import changelog
 from .conventional import Conventional, Footer, parse, squashed
 from .model import Approval, ChangeFacts, ChangeRequest, Risk, Status, assess, write_request
 from .next_version import Next
 from .notes import Known, Notes, make_notes
 from .rendering import AUDIENCES, FORMATS, outline, render
 from .service import (
+    Changelog,
     Proposed,
+    all_notes,
     approvals,
     approvals_of_many,
     change_request,
@@ -29,6 +32,7 @@ __all__ = [
     "Change",
     "ChangeFacts",
     "ChangeRequest",
+    "Changelog",
     "Conventional",
     "Footer",
     "Known",
@@ -37,10 +41,12 @@ __all__ = [
     "Proposed",
     "Risk",
     "Status",
+    "all_notes",
     "approvals",
     "approvals_of_many",
     "assess",
     "change_request",
+    "changelog",
     "close_request",
     "draft_notes",
     "make_notes",

@@ -20,7 +20,7 @@ from clearway.kernel import Invalid
 from .change import Change
 from .notes import Notes, sections
 
-__all__ = ["AUDIENCES", "FORMATS", "Audience", "Line", "Outline", "outline", "render"]
+__all__ = ["AUDIENCES", "FORMATS", "Audience", "Line", "Outline", "check_form", "outline", "render"]
 
 Audience = Literal["engineers", "stakeholders", "customers"]
 AUDIENCES: tuple[str, ...] = get_args(Audience)
@@ -53,10 +53,17 @@ class Outline:
 
 def render(notes: Notes, form: str = "markdown", audience: str = "engineers") -> str:
     """The notes as a text. Raises Invalid for a form or an audience that there is not."""
-    if form not in FORMATS:
-        raise Invalid(f"{form[:40]!r} is no format of notes", expected=", ".join(FORMATS))
+    check_form(form, audience)
     page = outline(notes, audience)
     return _markdown(page) if form == "markdown" else _html(page)
+
+
+def check_form(form: str, audience: str) -> None:
+    """Raises Invalid for a form or an audience that there is not."""
+    if form not in FORMATS:
+        raise Invalid(f"{form[:40]!r} is no format of notes", expected=", ".join(FORMATS))
+    if audience not in AUDIENCES:
+        raise Invalid(f"{audience[:40]!r} is no audience of notes", expected=", ".join(AUDIENCES))
 
 
 def outline(notes: Notes, audience: str = "engineers") -> Outline:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -94,6 +94,17 @@ class Repo:
             raise NotFound(
                 f"the history of {include[:12]} is not whole: {error}", todo="Fetch the repository again."
             ) from None
+
+    def walk_all(self, tips: Iterable[str]) -> Iterator[Any]:
+        """Every commit that one of the tips reaches: newest first, no commit before one that builds on it."""
+        mode = _libgit2().enums.SortMode.TOPOLOGICAL | _libgit2().enums.SortMode.TIME
+        walker = self._git.walk(None, mode)
+        for sha in tips:
+            walker.push(self.find(sha).id)
+        try:
+            yield from walker
+        except KeyError as error:
+            raise NotFound(f"the history is not whole: {error}", todo="Fetch the repository again.") from None
 
     def write_tag(self, payload: bytes) -> str:
         """Keep a tag's object, to which no name leads yet; its id."""
@@ -191,6 +202,7 @@ def _read(found: Any) -> Commit:
     )
 
 
+@lru_cache(maxsize=10_000)  # the same few people, thousands of times
 def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
@@ -203,6 +215,11 @@ def _instant(seconds: int) -> datetime:
 def commits_between(repo: Repo, exclude: Sequence[str], include: str) -> list[Commit]:
     """What `include` has and none of `exclude` has: the set difference, newest first."""
     return [_read(found) for found in repo.walk(include, exclude)]
+
+
+def history(repo: Repo, tips: Iterable[str]) -> list[Commit]:
+    """Everything that one of the tips reaches, in one walk: newest first."""
+    return [_read(found) for found in repo.walk_all(tips)]
 
 
 def touched(repo: Repo, commits: Iterable[Commit], paths: Sequence[str]) -> list[Commit]:

@@ -330,3 +330,18 @@ def test_notes_between_any_two_points(house: House, client: Callable[..., Held])
     ):
         assert dana.get(address, params=wrong).status_code == status, wrong
     assert dana.get("/v1/services/ghost/notes").status_code == 404
+
+
+def test_a_changelog_of_all_tags(house: House, client: Callable[..., Held]) -> None:
+    """Every tag's notes as one text, in a form and for an audience that there is."""
+    house.release("1.0.0")
+    house.commit("feat: gifts", DEFINITION + "\n")
+    house.build("1.1.0")
+    dana, address = client("dana"), "/v1/services/shop/changelog"
+    found = dana.get(address).json()
+    assert found["commits"] >= 2
+    assert "gifts" in found["text"]
+    assert dana.get(address, params={"format": "html"}).json()["text"].startswith("<article>")
+    assert dana.get(address, params={"format": "pdf"}).status_code == 422
+    assert dana.get(address, params={"audience": "cats"}).status_code == 422
+    assert dana.get("/v1/services/ghost/changelog").status_code == 404

@@ -233,6 +233,21 @@ class Notes(Shape):
     """The same in HTML."""
 
 
+class Changelog(Shape):
+    """The notes of all tags of a service."""
+
+    service: Service
+    """Whose they are."""
+    parts: int
+    """Notes in it: one for each tagged commit, and one for what no tag reached yet."""
+    tags: int
+    """Tags in it."""
+    commits: int
+    """Commits in it, merges included."""
+    text: str
+    """All of it, newest first, in the format that was asked for."""
+
+
 class Link(Shape):
     """One link of a trace."""
 

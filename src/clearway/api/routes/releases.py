@@ -84,6 +84,17 @@ def compare(
     return ask.read(look)
 
 
+@router.get("/services/{service}/changelog", **needs("release:read", "Changelog", errors=(404, 409)))
+def changelog(
+    ask: Asked,
+    service: str,
+    audience: Audience = "engineers",
+    form: Annotated[str, Query(alias="format", max_length=20, description="markdown or html.")] = "markdown",
+) -> Response:
+    """The notes of all tags of a service, newest first; what no tag reached yet stands on top."""
+    return ask.read(lambda uow: changes.all_notes(uow, service, form, audience))
+
+
 def _told(found: changes.Notes, audience: str) -> dict[str, Any]:
     texts = {form: changes.render(found, form, audience) for form in changes.FORMATS}
     return {**found.to_json(), **texts, "digest": found.digest}

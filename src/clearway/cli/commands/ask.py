@@ -115,6 +115,7 @@ def notes(
         str, typer.Option("--audience", help="engineers, stakeholders or customers.")
     ] = "engineers",
     form: Annotated[str, typer.Option("--format", help="markdown or html.")] = "markdown",
+    everything: Annotated[bool, typer.Option("--all", help="Of all tags, newest first.")] = False,
 ) -> None:
     """Release notes: the changes that a release brings, as a set difference of commits."""
     from urllib.parse import quote
@@ -123,6 +124,13 @@ def notes(
 
     if form not in ("markdown", "html"):
         raise CliError(f"{form!r} is no format of notes", expected="markdown or html; --json for data")
+    if everything:
+        if version or to or since:
+            raise CliError("notes of all tags, or between two points?", expected="--all alone")
+        address = f"/v1/services/{quote(service, safe='')}/changelog"
+        found = context.server.get(address, audience=audience, format=form)
+        context.show(found, lambda: context.say(found["text"].rstrip()))
+        return
     if to or since:
         asked = {"to": version, "since": since, "environment": to, "audience": audience}
         found = context.server.get(f"/v1/services/{quote(service, safe='')}/notes", **asked)
