@@ -274,5 +274,8 @@ def test_notes_over_what_runs_and_for_whom(house: House, by: Callable[..., Any])
     assert "first" in by("dana", "notes", "shop", "1.0.0").out
     assert "gifts" in by("dana", "notes", "shop", "--all").out
     assert by("dana", "notes", "shop", "1.0.0", "--all").code == exits.USAGE
+    form = house.folder / "form.j2"
+    form.write_text("told: {{ notes.version }}")
+    assert by("dana", "notes", "shop", "1.0.0", "--template", str(form)).out.strip() == "told: 1.0.0"
     for wrong in ((), ("1.0.0", "--format", "pdf"), ("--to", "nowhere"), ("1.0.0", "--audience", "all")):
         assert by("dana", "notes", "shop", *wrong).code == exits.USAGE, wrong

@@ -115,6 +115,9 @@ def notes(
         str, typer.Option("--audience", help="engineers, stakeholders or customers.")
     ] = "engineers",
     form: Annotated[str, typer.Option("--format", help="markdown or html.")] = "markdown",
+    template: Annotated[
+        Path | None, typer.Option(help="Your own Jinja template; it reads `notes`, as in --json.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Of all tags, newest first.")] = False,
 ) -> None:
     """Release notes: the changes that a release brings, as a set difference of commits."""
@@ -125,7 +128,7 @@ def notes(
     if form not in ("markdown", "html"):
         raise CliError(f"{form!r} is no format of notes", expected="markdown or html; --json for data")
     if everything:
-        if version or to or since:
+        if version or to or since or template:
             raise CliError("notes of all tags, or between two points?", expected="--all alone")
         address = f"/v1/services/{quote(service, safe='')}/changelog"
         found = context.server.get(address, audience=audience, format=form)
@@ -139,6 +142,12 @@ def notes(
     else:
         place = f"/v1/releases/{quote(service, safe='')}/{quote(version, safe='')}/notes"
         found = context.server.get(place, audience=audience)
+    if template:
+        from clearway.cli.notes_template import by_template
+
+        text = by_template(_read(template).decode(errors="replace"), found, html=form == "html")
+        context.show({**found, "text": text}, lambda: context.say(text.rstrip()))
+        return
     context.show(found, lambda: context.say(found[form].rstrip()))
 
 
