@@ -11,6 +11,7 @@ import pytest
 from answers import Held
 from house import DEFINITION, House
 from servers import Settings
+from writers import Writers
 
 from clearway import access, build, source
 from clearway.api import create_app
@@ -42,10 +43,11 @@ def test_no_request_walks_a_history_while_others_wait_to_write(
 ) -> None:
     """Making a release and asking for a promotion read the commits before they write."""
     waits: list[bool] = []
+    writers = Writers(house.database)
     whole = source.commits_between
 
     def seen(*args: Any) -> Any:
-        waits.append(house.database._writers.locked())
+        waits.append(writers.mine)
         return whole(*args)
 
     monkeypatch.setattr(source, "commits_between", seen)
