@@ -134,4 +134,38 @@ def _out(words: list[str]) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
-FIGURES = [notes_all_tags, range_s]
+def import_and_fetch() -> list[Figure]:
+    """A first import of 10,500 commits and 945 tags, then ten new commits; beside plain git's own."""
+    first, ten, clone, fetch = [], [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "history.git"
+        histories.make(place)
+        address = f"file://{place}"
+        for run in range(RUNS):
+            mirrors = source.Mirrors(Path(folder) / f"mirrors{run}")
+            other = str(Path(folder) / f"clone{run}.git")
+            words = ["git", "clone", "--quiet", "--mirror", address, other]
+            first.append(timed(lambda at=mirrors: at.sync("shop", address)))
+            clone.append(timed(lambda said=words: _out(said)))
+            _grow(place, 10)
+            again = ["git", f"--git-dir={other}", "fetch", "--quiet", "--prune"]
+            ten.append(1000 * timed(lambda at=mirrors: at.sync("shop", address)))
+            fetch.append(1000 * timed(lambda said=again: _out(said)))
+    of = {"runs": RUNS, "command": COMMAND}
+    peers = ("git clone --mirror", "git fetch")
+    return [
+        Figure(
+            "source.import_10k_s", median(first), "s", peers[0], median(clone), spread=spread(first), **of
+        ),
+        Figure("source.fetch_10_ms", median(ten), "ms", peers[1], median(fetch), spread=spread(ten), **of),
+    ]
+
+
+def _grow(place: Path, commits: int) -> None:
+    one = "commit refs/heads/main\ncommitter A <a@example.com> 1600000000 +0000\ndata 4\nfix\n\n"
+    start = "from refs/heads/main^0\n"
+    stream = (one + start + "\n" + (one + "\n") * (commits - 1)).encode()
+    subprocess.run(["git", f"--git-dir={place}", "fast-import", "--quiet"], input=stream, check=True)
+
+
+FIGURES = [notes_all_tags, range_s, import_and_fetch]
