@@ -70,7 +70,7 @@ def row_of(figure: Figure) -> dict[str, Any]:
 
 def figure_of(row: dict[str, Any]) -> Figure:
     """A figure from its row."""
-    return Figure(**{each.name: row[each.name] for each in fields(Figure)})
+    return Figure(**{each.name: row[each.name] for each in fields(Figure) if each.name in row})
 
 
 def keep(rows: list[dict[str, Any]], tried: set[str]) -> None:

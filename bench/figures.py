@@ -22,13 +22,14 @@ class Figure:
     spread: str = ""  # lowest to highest of the runs
     command: str = ""
     note: str = ""
+    times: bool = False  # the ratio says how many times faster than the peer: peer over value
 
     @property
     def ratio(self) -> float | None:
-        """Value over peer; below one is better than the peer for costs."""
-        if self.value is None or not self.peer_value:
+        """Value over peer, below one being better for costs; with `times`, peer over value."""
+        if self.value is None or not self.peer_value or (self.times and not self.value):
             return None
-        return self.value / self.peer_value
+        return self.peer_value / self.value if self.times else self.value / self.peer_value
 
     def as_json(self) -> dict[str, Any]:
         """The row of bench/results.json."""

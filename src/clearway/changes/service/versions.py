@@ -22,7 +22,7 @@ from clearway.changes.next_version import Next, Past, next_version
 from clearway.kernel import LEVELS, Invalid, NotFound, Version
 from clearway.storage import UnitOfWork
 
-__all__ = ["Proposed", "propose_version"]
+__all__ = ["Proposed", "propose_version", "read_past"]
 
 MOST_FRAGMENTS = 2000
 _RELEASE_AS = re.compile(r"^Release-As:[ \t]*(\S{1,100})[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -56,7 +56,7 @@ def propose_version(uow: UnitOfWork, service: str, *, ref: str = "", channel: st
     branch = ref or known.branch
     commit = source.resolve(repo, branch)
     chosen = rules.channel_of(branch) if channel is None else channel
-    past = _past(repo, rules, commit)
+    past = read_past(repo, rules, commit)
     news = source.commits_between(repo, [past.last_commit] if past.last_commit else [], commit)
     own = _own(repo, known, rules, news)
     standing = without_reverted(without_twins(own))
@@ -67,7 +67,8 @@ def propose_version(uow: UnitOfWork, service: str, *, ref: str = "", channel: st
     return Proposed(service, commit, branch, chosen, found)
 
 
-def _past(repo: source.Repo, rules: Versioning, commit: str) -> Past:
+def read_past(repo: source.Repo, rules: Versioning, commit: str) -> Past:
+    """What history says of versions at a commit."""
     tagged = {version: sha for tag, sha in source.tags(repo).items() if (version := rules.version_of(tag))}
     ordered = sorted(tagged, key=lambda each: each.order, reverse=True)
     last = _highest(repo, commit, [each for each in ordered if each.final], tagged)
