@@ -18,6 +18,7 @@ from .service import (
     Link,
     Overview,
     Trace,
+    Where,
     ahead_of_promotion,
     ahead_of_release,
     all_calendars,
@@ -54,6 +55,7 @@ from .service import (
     releases,
     rollback,
     trace,
+    where,
 )
 
 SUBSCRIBERS = (
@@ -93,6 +95,7 @@ __all__ = [
     "ReleaseCreated",
     "RollbackInfo",
     "Trace",
+    "Where",
     "ahead_of_promotion",
     "ahead_of_release",
     "all_calendars",
@@ -125,4 +128,5 @@ __all__ = [
     "releases",
     "rollback",
     "trace",
+    "where",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -337,6 +337,31 @@ def count_waiting(uow: UnitOfWork, scope: Mapping[str, Any]) -> int:
 def waiting_ids(uow: UnitOfWork, scope: Mapping[str, Any]) -> list[str]:
     """Ids of the promotions that wait in a scope."""
     return list(uow.connection.execute(_waiting(sa.select(promotions.c.id), scope)).scalars())
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One promotion that succeeded at a place."""
+
+    promotion: str
+    at: datetime | None
+    commit: str
+
+
+def ran_at(uow: UnitOfWork, service: str, environment: str, limit: int) -> list[Ran]:
+    """What succeeded at a place, newest first, with the commits of its releases; rollbacks too."""
+    query = (
+        sa.select(promotions.c.id, promotions.c.finished_at, releases.c.commit)
+        .join(releases, releases.c.id == promotions.c.release_id)
+        .where(
+            promotions.c.service == service,
+            promotions.c.environment == environment,
+            promotions.c.state == "succeeded",
+        )
+        .order_by(promotions.c.id.desc())
+        .limit(limit)
+    )
+    return [Ran(*row) for row in uow.connection.execute(query)]
 
 
 def lock_waiting(uow: UnitOfWork, promotion_ids: Iterable[str]) -> list[tuple[str, int]]:

@@ -347,3 +347,16 @@ def test_a_changelog_of_all_tags(house: House, client: Callable[..., Held]) -> N
     assert dana.get(address, params={"format": "pdf"}).status_code == 422
     assert dana.get(address, params={"audience": "cats"}).status_code == 422
     assert dana.get("/v1/services/ghost/changelog").status_code == 404
+
+
+def test_where_a_commit_runs(house: House, client: Callable[..., Held]) -> None:
+    """Each environment that runs it, since when, and the promotion; what means nothing is not found."""
+    dana = client("dana")
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    commit = house.made.git("rev-parse", "HEAD")
+    (found,) = dana.get(f"/v1/where/{commit}?service=shop").json()["found"]
+    assert [(run["environment"], run["version"]) for run in found["runs"]] == [("dev", "1.0.0")]
+    assert dana.get(f"/v1/promotions/{found['runs'][0]['promotion']}").status_code == 200
+    assert dana.get("/v1/where/%237").status_code == 404
+    assert dana.get(f"/v1/where/{commit}?service=ghost").status_code == 404

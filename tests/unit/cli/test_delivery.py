@@ -279,3 +279,15 @@ def test_notes_over_what_runs_and_for_whom(house: House, by: Callable[..., Any])
     assert by("dana", "notes", "shop", "1.0.0", "--template", str(form)).out.strip() == "told: 1.0.0"
     for wrong in ((), ("1.0.0", "--format", "pdf"), ("--to", "nowhere"), ("1.0.0", "--audience", "all")):
         assert by("dana", "notes", "shop", *wrong).code == exits.USAGE, wrong
+
+
+def test_where_something_runs(house: House, by: Callable[..., Any]) -> None:
+    """The environment, the version, the promotion; and where it is not yet."""
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    commit = house.commit("feat: gifts", a="1")
+    first = by("dana", "where", house.made.git("rev-parse", "HEAD~1"), "--service", "shop")
+    assert first.code == 0
+    assert "dev: in 1.0.0 since" in first.out
+    assert "dev: not yet" in by("dana", "where", commit[:8]).out
+    assert by("dana", "where", "#9").code == exits.USAGE

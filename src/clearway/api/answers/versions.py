@@ -47,6 +47,45 @@ class NextVersion(Shape):
     """How many changes there are since the last version."""
 
 
+class WhereRun(Shape):
+    """One environment that runs a commit."""
+
+    environment: Annotated[str, Field(examples=["prod"])]
+    """The environment."""
+    version: Version
+    """What runs there."""
+    since: When | None
+    """From when on every release there had it; null: it is not known."""
+    promotion: str | None
+    """The promotion that brought it; null: it is not known."""
+
+
+class Where(Shape):
+    """One commit of one service, and where it runs."""
+
+    service: Service
+    """The service."""
+    commit: Commit
+    """The commit."""
+    subject: str
+    """The first line of its message."""
+    author: str
+    """Who wrote it."""
+    runs: list[WhereRun]
+    """The environments that run it, in the order of the route."""
+    missing: list[str]
+    """The environments that run something without it."""
+
+
+class Whereabouts(Shape):
+    """Where something runs."""
+
+    subject: str
+    """What was asked for."""
+    found: list[Where]
+    """Each commit that is meant."""
+
+
 class Cut(Shape):
     """A release on its way: a version, its tag, its build, its manifest."""
 

@@ -106,6 +106,21 @@ def trace(ask: Asked, subject: str) -> Response:
     return ask.read(lambda uow: releases.trace(uow, subject))
 
 
+@router.get("/where/{subject:path}", **needs("release:read", "Whereabouts", errors=(404, 409)))
+def where(
+    ask: Asked,
+    subject: str,
+    service: Annotated[str | None, Query(max_length=100, description="In this one only.")] = None,
+) -> Response:
+    """The environments that run a commit, a ticket's or a pull request's, since when, by which promotion."""
+
+    def look(uow: UnitOfWork) -> dict[str, Any]:
+        found = releases.where(uow, ask.actor, subject, service=service)
+        return {"subject": subject, "found": [shown(each) for each in found]}
+
+    return ask.read(look)
+
+
 @router.get("/overview", **needs("deployment:read", "Overview"))
 def overview(ask: Asked) -> Response:
     """What runs where, what moves there, and how the last promotion ended."""

@@ -18,6 +18,7 @@ def add(app: typer.Typer) -> None:
     """Register the commands."""
     command(app, "status", "clearway status")(status)
     command(app, "trace", "clearway trace sha256:4f5e...")(trace)
+    command(app, "where", "clearway where 3f2a9c1")(where)
     command(app, "notes", "clearway notes shop 1.1.0 --to prod")(notes)
     command(app, "metrics", "clearway metrics --service shop --environment prod")(metrics)
     command(app, "verify", "clearway verify shop.tar --evidence shop.intoto.jsonl --key evidence.pem")(verify)
@@ -100,6 +101,32 @@ def trace(
     found = context.server.get(f"/v1/trace/{quote(subject, safe='')}")
     rows = [(each["kind"], each["text"]) for each in found["links"]]
     context.show(found, lambda: context.table(("", ""), rows))
+
+
+def where(
+    context: Context,
+    subject: Annotated[
+        str, typer.Argument(help="A commit, a ticket such as SHOP-12, a pull request as '#7'.")
+    ],
+    service: Annotated[str | None, typer.Option("--service", help="In this service only.")] = None,
+) -> None:
+    """The environments that run a commit, since when, and by which promotion."""
+    from urllib.parse import quote
+
+    found = context.server.get(f"/v1/where/{quote(subject, safe='')}", service=service)
+
+    def tell() -> None:
+        for each in found["found"]:
+            context.say(f"{each['service']} {each['commit'][:10]} {each['subject']} ({each['author']})")
+            for run in each["runs"]:
+                since = f" since {run['since'][:16]}, by {run['promotion']}" if run["promotion"] else ""
+                context.say(f"  {run['environment']}: in {run['version']}{since}")
+            for name in each["missing"]:
+                context.say(f"  {name}: not yet")
+            if not each["runs"] and not each["missing"]:
+                context.say("  nowhere: nothing runs")
+
+    context.show(found, tell)
 
 
 def notes(

@@ -36,6 +36,7 @@ from .read import (
 from .rollback import rollback
 from .trace import Link, Trace, trace
 from .waking import WAKE, waiting_batches, wake_batch
+from .where import Where, where
 
 __all__ = [
     "ATTEST",
@@ -47,6 +48,7 @@ __all__ = [
     "Link",
     "Overview",
     "Trace",
+    "Where",
     "advance",
     "ahead_of_following",
     "ahead_of_look",
@@ -94,4 +96,5 @@ __all__ = [
     "trace",
     "waiting_batches",
     "wake_batch",
+    "where",
 ]

@@ -1,0 +1,105 @@
+"""Where a commit runs: by the releases that contain it, also right after a rollback."""
+
+from __future__ import annotations
+
+import pytest
+from house import DANA, OTTO, RITA, House
+
+from clearway import releases, source
+from clearway.kernel import Actor, NotFound
+from clearway.source import PullRequest
+
+
+def ask(house: House, subject: str, actor=DANA, **more) -> list[releases.Where]:
+    with house.database.read() as uow:
+        return releases.where(uow, actor, subject, **more)
+
+
+def places(house: House, subject: str) -> tuple[list[tuple[str, str]], list[str]]:
+    (found,) = ask(house, subject, service="shop")
+    return [(run.environment, run.version) for run in found.runs], list(found.missing)
+
+
+def test_a_commit_runs_where_a_release_contains_it(house: House) -> None:
+    """Every stop of the route that runs it, its version, and those that run something without it."""
+    first = house.made.git("rev-parse", "HEAD")
+    house.release("1.0.0")
+    assert places(house, first) == ([], [])
+    house.to("uat", "1.0.0")
+    second = house.commit("feat: gifts", a="1")
+    house.release("1.1.0")
+    house.to("dev", "1.1.0")
+    assert places(house, first) == ([("dev", "1.1.0"), ("uat", "1.0.0")], [])
+    assert places(house, second[:9]) == ([("dev", "1.1.0")], ["uat"])
+
+
+def test_since_when_and_by_which_promotion(house: House) -> None:
+    """The first of an unbroken row: a later release that has it too does not restart the clock."""
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    commit = house.commit("feat: gifts", a="1")
+    house.release("1.1.0")
+    house.to("dev", "1.1.0")
+    brought = house.at("dev")[0]
+    house.commit("fix: less", b="1")
+    house.release("1.2.0")
+    house.to("dev", "1.2.0")
+    ((run,),) = (each.runs for each in ask(house, commit, service="shop"))
+    assert (run.version, run.promotion, run.since) == ("1.2.0", brought.id, brought.finished_at)
+
+
+def test_after_a_rollback_it_is_gone_and_comes_anew(house: House) -> None:
+    """What went back is not said to run; when it returns, it is from then on."""
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    commit = house.commit("feat: gifts", a="1")
+    house.release("1.1.0")
+    house.to("dev", "1.1.0")
+    house.clock.advance(60)
+    with house.database.begin() as uow:
+        releases.rollback(uow, OTTO, "shop", "dev", "checkout is slow")
+    house.wait(60)
+    assert places(house, commit) == ([], ["dev"])
+    house.clock.advance(60)
+    again = house.promote("1.1.0", "dev")
+    house.wait(60)
+    (found,) = ask(house, commit, service="shop")
+    assert [run.promotion for run in found.runs] == [again.id]
+
+
+def test_a_pull_request_and_a_ticket_are_commits(house: House) -> None:
+    """By what the forge told, and by what the messages of the service's branch say."""
+    service = "{kind: Service, name: shop, team: store, repository: /nowhere, route: standard"
+    house.apply(service + ", tickets: [{prefix: SHOP-}]}")
+    one = house.commit("feat: gifts (SHOP-12)", a="1")
+    two = house.commit("fix: gifts\n\nSee SHOP-12, not SHOP-120.", b="1")
+    house.commit("fix: other (SHOP-120)", c="1")
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    assert [each.commit for each in ask(house, "SHOP-12")] == [two, one]
+    assert [run.environment for run in ask(house, "SHOP-12")[0].runs] == ["dev"]
+    with house.database.begin() as uow:
+        told = PullRequest(
+            "shop", 7, "Gifts", "", "dev", "merged", "main", "e" * 40, "", (), (), (), uow.now(), one
+        )
+        source.record_pull_request(uow, told)
+    assert [each.commit for each in ask(house, "#7")] == [one]
+
+
+@pytest.mark.parametrize("nothing", ["f" * 40, "abcdef0", "SHOP-1", "#9", "", "--help", "x" * 500, "../etc"])
+def test_what_means_no_commit_is_said(house: House, nothing: str) -> None:
+    """An unknown id, ticket or pull request, and what is none of them."""
+    with pytest.raises(NotFound):
+        ask(house, nothing)
+    with pytest.raises(NotFound):
+        ask(house, nothing, service="shop")
+
+
+def test_who_may_not_see_an_environment_does_not(house: House) -> None:
+    """A person without a role reads no environment's name here."""
+    commit = house.made.git("rev-parse", "HEAD")
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    (found,) = ask(house, commit, actor=Actor("nobody"))
+    assert (found.runs, found.missing) == ((), ())
+    assert ask(house, commit, actor=RITA)[0].runs
