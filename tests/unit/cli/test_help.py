@@ -45,7 +45,6 @@ EXPECTED = {
         "demo",
         "user",
         "verify",
-        "where",
         "login",
     ),
     *("schema", "down"),
@@ -68,7 +67,7 @@ COMMANDS = dict(walk(typer.main.get_command(app)))
 def test_all_commands_are_there() -> None:
     """The commands are exactly those that are documented."""
     assert {path[0] for path in COMMANDS} == EXPECTED
-    assert {path[1] for path in COMMANDS if path[0] == "audit"} == {"verify", "where", "log", "export"}
+    assert {path[1] for path in COMMANDS if path[0] == "audit"} == {"verify", "log", "export"}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
