@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 from house import DANA, OTTO, RITA, House
 
 from clearway import releases, source
 from clearway.kernel import Actor, NotFound
 from clearway.source import PullRequest
+
+# The package's own name of it is the function's.
+looking = importlib.import_module("clearway.releases.service.where")
 
 
 def ask(house: House, subject: str, actor=DANA, **more) -> list[releases.Where]:
@@ -46,6 +51,23 @@ def test_since_when_and_by_which_promotion(house: House) -> None:
     house.to("dev", "1.2.0")
     ((run,),) = (each.runs for each in ask(house, commit, service="shop"))
     assert (run.version, run.promotion, run.since) == ("1.2.0", brought.id, brought.finished_at)
+
+
+def test_a_row_longer_than_is_looked_back_has_no_beginning(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the look back ends within the row, nothing is said rather than something wrong."""
+    commit = house.made.git("rev-parse", "HEAD")
+    for number in range(3):
+        house.commit(f"fix: {number}", a=str(number))
+        house.release(f"1.0.{number}")
+        house.to("dev", f"1.0.{number}")
+    monkeypatch.setattr(looking, "MOST_RUNS", 3)
+    (run,) = ask(house, commit, service="shop")[0].runs
+    assert (run.version, run.since, run.promotion) == ("1.0.2", None, None)
+    monkeypatch.setattr(looking, "MOST_RUNS", 4)
+    (run,) = ask(house, commit, service="shop")[0].runs
+    assert run.promotion == house.at("dev")[-1].id
 
 
 def test_after_a_rollback_it_is_gone_and_comes_anew(house: House) -> None:

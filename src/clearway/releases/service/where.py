@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from clearway import access, catalog, source
@@ -117,13 +118,11 @@ def _run(uow: UnitOfWork, mirror: Path, service: str, environment: str, sha: str
         return False
     if not _has(mirror, runs.commit, sha):
         return True
-    first: store.Ran | None = None
-    for ran in store.ran_at(uow, service, environment, MOST_RUNS):  # back to the first of an unbroken row
-        if not _has(mirror, ran.commit, sha):
-            break
-        first = ran
-    since, promotion = (first.at, first.promotion) if first else (None, None)
-    return Run(environment, runs.version, since, promotion)
+    ran = store.ran_at(uow, service, environment, MOST_RUNS)
+    row = list(takewhile(lambda each: _has(mirror, each.commit, sha), ran))  # back to where it is unbroken
+    if not row or len(row) == MOST_RUNS:  # it may have begun before: no answer is better than a wrong one
+        return Run(environment, runs.version, None, None)
+    return Run(environment, runs.version, row[-1].at, row[-1].promotion)
 
 
 @lru_cache(maxsize=100_000)
