@@ -129,7 +129,7 @@ class House:
 
     def _database(self) -> Database:
         bus = Bus()
-        for kind, handler in releases.SUBSCRIBERS:
+        for kind, handler in (*source.SUBSCRIBERS, *releases.SUBSCRIBERS):
             bus.subscribe(kind, handler)
         tools: dict[type[Any], Any] = {
             workflow.Starter: self.queue,

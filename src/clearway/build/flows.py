@@ -133,7 +133,8 @@ def find_source(work: Work) -> dict[str, Any]:
     build = work.build
     with work.database.read() as uow:
         known = catalog.service(uow, build.service)
-    repo = work.database.tool(source.Mirrors).sync(build.service, known.repository)
+        location = catalog.repository_of(uow, build.service).location
+    repo = source.sync(work.database, build.service)
     sha = source.resolve(repo, build.ref)
     commit = source.commit(repo, sha)
     definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
@@ -155,7 +156,7 @@ def find_source(work: Work) -> dict[str, Any]:
         commit=sha,
         epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980
         path=known.path,
-        repository=source.public_location(known.repository),
+        repository=source.public_location(location),
         version=version,
         recipe=definition.build.recipe,
         twice=build.twice,

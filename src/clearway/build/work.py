@@ -71,7 +71,8 @@ class Work:
     @cached_property
     def repo(self) -> source.Repo:
         """The service's mirror."""
-        return self.database.tool(source.Mirrors).open(self.build.service)
+        with self.database.read() as uow:
+            return source.open_repo(uow, self.build.service)
 
     @property
     def definition(self) -> catalog.ServiceDefinition:

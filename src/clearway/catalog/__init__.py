@@ -33,12 +33,15 @@ from .model import (
     Team,
 )
 from .propose import Proposal, propose, reads
+from .repository import Repository
 from .service import (
     apply,
     environment,
     environments,
     gates,
     plan_apply,
+    repositories,
+    repository_of,
     route,
     route_of,
     routes,
@@ -72,6 +75,7 @@ __all__ = [
     "ProportionMetric",
     "Proposal",
     "Removing",
+    "Repository",
     "Route",
     "Selector",
     "Service",
@@ -91,6 +95,8 @@ __all__ = [
     "plan_apply",
     "propose",
     "reads",
+    "repositories",
+    "repository_of",
     "route",
     "route_of",
     "routes",

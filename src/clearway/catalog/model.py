@@ -8,14 +8,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 
-from clearway.kernel import Document, Duration, Name, holds_credentials
+from clearway.kernel import Document, Duration, Name
 from clearway.policy import Gate
 
+from .repository import (
+    RepositoryDocument,
+    check_address,
+    check_no_secret,
+)
 from .tickets import Tickets
 from .versioning import Versioning
 
 Text = Annotated[str, StringConstraints(max_length=500)]
-RECORDED = "recorded"  # validation's context: this stands in the catalog already, and must stay readable
 Member = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
@@ -38,7 +42,8 @@ class Service(Document):
     team: Name
     """The team that owns it."""
     repository: str = Field(min_length=1, max_length=1000)
-    """Where git fetches it from: a URL or an absolute path; a relative path starts in Clearway's home."""
+    """The name of a Repository, or where git fetches it from: a URL or a path (a relative one starts in
+    Clearway's home)."""
     branch: str = Field(default="main", min_length=1, max_length=200)
     """The branch that changes land on."""
     path: str = Field(default=".", min_length=1, max_length=500)
@@ -58,9 +63,7 @@ class Service(Document):
 
     @model_validator(mode="after")
     def _safe(self) -> Service:
-        # git would take a leading dash for an option, and ext:: for a program to run.
-        if self.repository.startswith("-") or "::" in self.repository.split("/")[0]:
-            raise ValueError("that is not a repository; expected a URL or a path")
+        check_address(self.repository)
         if self.branch.startswith("-"):
             raise ValueError(f"`{self.branch[:60]}` is not a branch; expected the name of a branch")
         if self.path.startswith("/") or ".." in self.path.split("/"):
@@ -198,15 +201,7 @@ class ServiceDocument(Service):
 
     @model_validator(mode="after")
     def _no_secret(self, info: ValidationInfo) -> ServiceDocument:
-        # Everybody may read a catalog, and a ledger never forgets. The message does not say it once more.
-        recorded = isinstance(info.context, dict) and info.context.get(RECORDED)
-        if not recorded and holds_credentials(self.repository):
-            raise ValueError(
-                f"the repository of {self.name} holds a name or a password; expected an address without: "
-                "private repositories are fetched with an SSH key of the account that Clearway runs as "
-                "(git@host:team/repository.git), or with the `git_credential_helper` of clearway.toml; "
-                "a password that was ever written into a file should be replaced"
-            )
+        check_no_secret(self.name, self.repository, info)
         return self
 
 
@@ -237,11 +232,14 @@ KINDS: Mapping[str, type[Document]] = {
     "Gate": GateDocument,
     "Environment": EnvironmentDocument,
     "Route": RouteDocument,
+    "Repository": RepositoryDocument,
     "Service": ServiceDocument,
 }
 """The documents that this room applies, in the order in which they need each other."""
 
-CatalogDocument = TeamDocument | GateDocument | EnvironmentDocument | RouteDocument | ServiceDocument
+CatalogDocument = (
+    TeamDocument | GateDocument | EnvironmentDocument | RouteDocument | RepositoryDocument | ServiceDocument
+)
 
 
 def dangling(documents: Iterable[CatalogDocument]) -> list[tuple[CatalogDocument, str, str]]:
@@ -255,7 +253,21 @@ def dangling(documents: Iterable[CatalogDocument]) -> list[tuple[CatalogDocument
                 known = ", ".join(sorted(names[kind])) or "none is declared"
                 expected = f"a declared {kind} ({known})"
                 found.append((each, f"{each.kind} {each.name} names the unknown {kind} {name}", expected))
-    return found
+    return found + _taken(everything)
+
+
+def _taken(documents: list[CatalogDocument]) -> list[tuple[CatalogDocument, str, str]]:
+    """Services with a location of their own that carry a Repository's name: both would be one mirror."""
+    declared = {each.name for each in documents if isinstance(each, RepositoryDocument)}
+    return [
+        (
+            each,
+            f"Service {each.name} has a location of its own, and a Repository has its name",
+            f"`repository: {each.name}`, or another name for the Repository",
+        )
+        for each in documents
+        if isinstance(each, ServiceDocument) and each.name in declared and each.repository not in declared
+    ]
 
 
 def _references(document: CatalogDocument) -> list[tuple[str, tuple[str, ...]]]:

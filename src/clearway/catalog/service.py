@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, cast
 
 from pydantic import BaseModel
@@ -16,7 +17,6 @@ from . import store
 from .events import CatalogChanged, Removing
 from .model import (
     KINDS,
-    RECORDED,
     CatalogDocument,
     Environment,
     GateDocument,
@@ -27,6 +27,7 @@ from .model import (
     cycle,
     dangling,
 )
+from .repository import RECORDED, Repository
 
 Record = TypeVar("Record", bound=Document)
 
@@ -39,6 +40,11 @@ def teams(uow: UnitOfWork) -> tuple[Team, ...]:
 def services(uow: UnitOfWork) -> tuple[Service, ...]:
     """Every service, by name."""
     return _records(uow, "Service", Service)
+
+
+def repositories(uow: UnitOfWork) -> tuple[Repository, ...]:
+    """Every declared repository, by name."""
+    return _records(uow, "Repository", Repository)
 
 
 def routes(uow: UnitOfWork) -> tuple[Route, ...]:
@@ -89,6 +95,16 @@ def route(uow: UnitOfWork, name: str) -> Route:
 def route_of(uow: UnitOfWork, service_name: str) -> Route:
     """The route that a service's releases travel. Raises NotFound."""
     return route(uow, service(uow, service_name).route)
+
+
+def repository_of(uow: UnitOfWork, service_name: str) -> Repository:
+    """The repository that a service comes from. Raises NotFound.
+
+    One that no document declares has the service's name, and nobody looks at it unasked.
+    """
+    known = service(uow, service_name)
+    named = next((each for each in repositories(uow) if each.name == known.repository), None)
+    return named or Repository(name=known.name, location=known.repository, poll=timedelta(0))
 
 
 def plan_apply(uow: UnitOfWork, docs: Sequence[BaseModel], *, prune: bool = False) -> list[Diff]:

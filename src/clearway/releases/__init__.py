@@ -5,6 +5,7 @@ from clearway.build import BuildFinished
 from clearway.catalog import CatalogChanged
 from clearway.config import ConfigChanged
 from clearway.deploy import DeploymentFinished
+from clearway.source import HistoryMoved
 
 from .calendar import KINDS, Answer, Calendar, CalendarDocument
 from .cut import Cut
@@ -38,6 +39,7 @@ from .service import (
     on_catalog_changed,
     on_config_changed,
     on_deployment_finished,
+    on_history_moved,
     on_people_changed,
     one_cut,
     open_now,
@@ -63,6 +65,7 @@ SUBSCRIBERS = (
     (BuildFinished, on_build_finished),
     (CatalogChanged, on_catalog_changed),
     (ConfigChanged, on_config_changed),
+    (HistoryMoved, on_history_moved),
     (PeopleChanged, on_people_changed),
 )
 

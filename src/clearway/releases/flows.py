@@ -83,6 +83,15 @@ def finish_cut(database: Database, run: Run, cut_id: str, attempt: int = 0) -> N
         _again(database, service.FINISH, f"{cut_id}/built", {"cut_id": cut_id}, attempt, error)
 
 
+def rewritten(database: Database, run: Run, repository: str, refs: Sequence[str], attempt: int = 0) -> None:
+    """Void approvals of commits that a rewritten history took away."""
+    try:
+        service.void_lost(database, repository, refs)
+    except ClearwayError as error:
+        args = {"repository": repository, "refs": list(refs)}
+        _again(database, service.REWRITTEN, run.key, args, attempt, error)
+
+
 def attest(database: Database, run: Run, promotion_id: str, approval_id: str, attempt: int = 0) -> None:
     """Turn an approval into signed evidence about the release; where nobody signs, there is none."""
     if artifacts.Signer not in database.tools:
@@ -142,5 +151,6 @@ FLOWS = {
     "releases.wake": Flow(wake),
     "releases.cut": Flow(cut),
     "releases.finish-cut": Flow(finish_cut),
+    "releases.rewritten": Flow(rewritten),
 }
 CHORES = (Chore("releases.sweep", SWEEP_S, sweep),)

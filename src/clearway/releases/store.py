@@ -339,6 +339,15 @@ def waiting_ids(uow: UnitOfWork, scope: Mapping[str, Any]) -> list[str]:
     return list(uow.connection.execute(_waiting(sa.select(promotions.c.id), scope)).scalars())
 
 
+def waiting_commits(uow: UnitOfWork, service: str) -> dict[str, str]:
+    """The service's waiting promotions, with the commits of their releases."""
+    query = sa.select(promotions.c.id, releases.c.commit).join(
+        releases, releases.c.id == promotions.c.release_id
+    )
+    query = _waiting(query, {"service": service})
+    return {row.id: row.commit for row in uow.connection.execute(query)}
+
+
 @dataclass(frozen=True)
 class Ran:
     """One promotion that succeeded at a place."""

@@ -1,8 +1,16 @@
 """Git history of the services: fetched into bare mirrors, read without running anything."""
 
+from clearway.catalog import CatalogChanged
+
+from .credentials import KINDS as CREDENTIAL_KINDS
+from .credentials import Credential
+from .events import HistoryMoved
+from .flows import CHORES, FLOWS
 from .mirrors import Mirrors
 from .model import Commit, check_location, check_path, check_ref, is_sha, public_location
+from .ports import Cipher
 from .pulls import PullRequest
+from .refs import RefEntry, RefMove
 from .repo import (
     Repo,
     commit,
@@ -17,36 +25,61 @@ from .repo import (
     resolve,
     tags,
     touched,
+    unreached,
 )
 from .service import (
+    all_repositories,
+    credentials,
     make_tag,
+    on_catalog_changed,
     open_repo,
     pull_request,
     pull_requests_of,
     record_pull_request,
+    ref_history,
+    remove_credential,
     repository_of,
+    set_credential,
+    state,
+    states,
     sync,
+    want,
+    webhook_secrets,
 )
 from .tagging import Tag, TagKey
 
+SUBSCRIBERS = ((CatalogChanged, on_catalog_changed),)
+
 __all__ = [
+    "CHORES",
+    "CREDENTIAL_KINDS",
+    "FLOWS",
+    "SUBSCRIBERS",
+    "Cipher",
     "Commit",
+    "Credential",
+    "HistoryMoved",
     "Mirrors",
     "PullRequest",
+    "RefEntry",
+    "RefMove",
     "Repo",
     "Tag",
     "TagKey",
+    "all_repositories",
     "check_location",
     "check_path",
     "check_ref",
     "commit",
     "commits_between",
+    "credentials",
     "export_tree",
     "history",
     "is_sha",
     "list_files",
     "mailmap",
     "make_tag",
+    "on_catalog_changed",
     "open_repo",
     "patch_ids",
     "public_location",
@@ -55,9 +88,17 @@ __all__ = [
     "reached",
     "read_file",
     "record_pull_request",
+    "ref_history",
+    "remove_credential",
     "repository_of",
     "resolve",
+    "set_credential",
+    "state",
+    "states",
     "sync",
     "tags",
     "touched",
+    "unreached",
+    "want",
+    "webhook_secrets",
 ]

@@ -9,14 +9,17 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from clearway.kernel import Invalid, Permanent, Retry
 
+from .credentials import Access, handed
 from .model import public_location
 
 FETCH_S = 300.0
@@ -95,38 +98,58 @@ class Git:
             "TZ": "UTC",
         }
 
-    def run(self, *words: str, deadline_s: float = FETCH_S) -> str:
-        """Run git. Raises Retry when the other side is away, Permanent when it says no."""
+    def run(
+        self, *words: str, deadline_s: float = FETCH_S, access: Access | None = None, address: str = ""
+    ) -> str:
+        """Run git; towards `address` it may use `access`.
+
+        Raises Retry when the other side is away, Permanent when it says no.
+        """
         program = shutil.which("git")
         if program is None:
             raise Permanent("git is not installed", todo="Install git; Clearway fetches with it.")
-        try:
-            done = subprocess.run(
-                [program, *words],
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=deadline_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise Retry(f"git gave no answer for {deadline_s:.0f} s") from None
-        if b"shallow roots are not allowed" in done.stderr:  # git leaves such branches out, and calls it well
+        with handed(access, address) as given:
+            environment = {**self.environment(), **given.environment}
+            code, out, err = _run([program, *given.words, *words], environment, deadline_s)
+        if b"shallow roots are not allowed" in err:  # git leaves such branches out, and calls it well
             raise Permanent(
                 "the repository is a shallow clone: its history ends where it was cut off",
                 todo="Name the repository that it was cloned from, or complete it: git fetch --unshallow.",
             )
-        if done.returncode == 0:
-            return done.stdout.decode(errors="replace")
-        said = public_location(done.stderr.decode(errors="replace").strip())[-600:]
+        if code == 0:
+            return out.decode(errors="replace")
+        said = public_location(err.decode(errors="replace").strip())[-600:]
+        if access is not None and access.password:
+            said = said.replace(access.password, "***")
         if "no space left" in said.lower():
             raise Retry("the disk that holds the mirrors is full", todo="Free some space.")
         if any(word in said.lower() for word in _AWAY):
             raise Retry(f"the repository cannot be reached: {said}")
         raise Permanent(
             f"git refused: {_cause(said)}",
-            todo="Check the service's repository, and who may read it.",
+            todo="Check the repository's location, its credential, and who may read it.",
         )
+
+
+def _run(words: list[str], environment: Mapping[str, str], deadline_s: float) -> tuple[int, bytes, bytes]:
+    """Exit code, output, complaints. At the deadline git goes with all that it started. Raises Retry."""
+    with subprocess.Popen(
+        words,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # a group of its own, and no terminal that ssh could ask
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=deadline_s)
+        except subprocess.TimeoutExpired:
+            raise Retry(f"git gave no answer for {deadline_s:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, out, err
 
 
 def _cause(said: str) -> str:

@@ -1,4 +1,4 @@
-"""Bare mirrors of the services' repositories, one folder each."""
+"""Bare mirrors of the repositories, one folder each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clearway.kernel import Conflict, Invalid, NotFound, Permanent
 
+from .credentials import Access
 from .git import Git
 from .model import check_location
 from .repo import Repo
@@ -34,39 +35,38 @@ class Mirrors:
         self.home = home or root
         root.mkdir(parents=True, exist_ok=True)
 
-    def open(self, service: str) -> Repo:
+    def open(self, repository: str) -> Repo:
         """The mirror as it was last fetched. Raises NotFound when it never was."""
-        place = self._place(service)
+        place = self._place(repository)
         if not (place / "HEAD").exists():
             raise NotFound(
-                f"the repository of {service} was not fetched yet",
+                f"the repository {repository} was not fetched yet",
                 todo="Build it once, or check its address.",
             )
         return Repo(place)
 
-    def sync(self, service: str, location: str) -> Repo:
+    def sync(self, repository: str, location: str, access: Access | None = None) -> Repo:
         """Bring the mirror to what the location has now: every branch and tag, dropped ones too.
 
+        Commits that no branch reaches any more stay: what was built from them can still be looked at.
         Raises Invalid for a location git must not be given, Retry when it is away, Permanent when it refuses.
         """
-        place = self._place(service)
+        place = self._place(repository)
         address = check_location(self._absolute(location))
-        git = Git(self.root / ".git-settings", self.credential_helper)
         with self._alone(place):
-            self._fetch(git, place, address)
+            self._fetch(place, address, access)
         return Repo(place)
 
-    def tag(self, service: str, location: str, tag: Tag) -> bool:
+    def tag(self, repository: str, location: str, tag: Tag, access: Access | None = None) -> bool:
         """Make an annotated tag in the location, and fetch it; whether it was still to be made.
 
         Raises Conflict when the name belongs to another commit, Retry when the location is away, Permanent
         when it refuses or the tag cannot be signed.
         """
-        place = self._place(service)
+        place = self._place(repository)
         address = check_location(self._absolute(location))
-        git = Git(self.root / ".git-settings", self.credential_helper)
         with self._alone(place):
-            self._fetch(git, place, address)
+            self._fetch(place, address, access)
             if _is_made(Repo(place), tag):
                 return False
             payload = tag.payload()
@@ -75,7 +75,7 @@ class Mirrors:
             made = Repo(place).write_tag(payload)
             local = address.startswith(("/", "file://"))
             try:
-                git.run(
+                self._git().run(
                     f"--git-dir={place}",
                     "push",
                     "--quiet",
@@ -84,18 +84,24 @@ class Mirrors:
                     "--end-of-options",
                     address,
                     f"{made}:refs/tags/{tag.name}",
+                    access=access,
+                    address=address,
                 )
             except Permanent:
-                self._fetch(git, place, address)  # somebody else may have been faster
+                self._fetch(place, address, access)  # somebody else may have been faster
                 if not _is_made(Repo(place), tag):
                     raise
                 return False
-            self._fetch(git, place, address)
+            self._fetch(place, address, access)
             if not _is_made(Repo(place), tag):
                 raise Permanent(f"the tag {tag.name} was pushed, and the repository does not have it")
         return True
 
-    def _fetch(self, git: Git, place: Path, address: str) -> None:
+    def _git(self) -> Git:
+        return Git(self.root / ".git-settings", self.credential_helper)
+
+    def _fetch(self, place: Path, address: str, access: Access | None) -> None:
+        git = self._git()
         if not (place / "HEAD").exists():
             self._create(git, place)
         git.run(
@@ -111,6 +117,8 @@ class Mirrors:
             address,
             "+refs/heads/*:refs/heads/*",
             "+refs/tags/*:refs/tags/*",
+            access=access,
+            address=address,
         )
 
     def _absolute(self, location: str) -> str:
@@ -119,10 +127,10 @@ class Mirrors:
         looks_remote = "://" in location or "::" in location or "@" in location.split("/")[0]
         return location if looks_remote else os.path.normpath(self.home / location)
 
-    def _place(self, service: str) -> Path:
-        if not service or not all(letter.isalnum() or letter in "-_" for letter in service):
-            raise Invalid(f"{service[:80]!r} is not a service's name")
-        return self.root / f"{service}.git"
+    def _place(self, repository: str) -> Path:
+        if not repository or not all(letter.isalnum() or letter in "-_" for letter in repository):
+            raise Invalid(f"{repository[:80]!r} is not a repository's name")
+        return self.root / f"{repository}.git"
 
     def _create(self, git: Git, place: Path) -> None:
         fresh = place.with_suffix(".new")

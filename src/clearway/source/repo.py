@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -71,6 +71,46 @@ class Repo:
     def references(self) -> list[str]:
         """Every reference's full name."""
         return sorted(self._git.references)
+
+    def pointers(self) -> dict[str, str]:
+        """Every branch and tag by its full name, with the object that it names: for a tag, itself."""
+        found = {}
+        for each in self._git.references.iterator():
+            if each.name.startswith(("refs/heads/", "refs/tags/")) and not isinstance(each.target, str):
+                found[str(each.name)] = str(each.target)
+        return found
+
+    def is_behind(self, old: str, new: str) -> bool:
+        """Whether the commit that an object leads to is in the history of another's; unknown ones are not."""
+        first, second = self._commit_of(old), self._commit_of(new)
+        if first is None or second is None:
+            return False
+        return first == second or bool(self._git.descendant_of(second, first))
+
+    def unreached(self, tips: Mapping[str, str], kept: Iterable[str]) -> dict[str, int]:
+        """For each of the named objects, how many commits its history has that none of the kept ones has.
+
+        An object that is not here any more counts as one.
+        """
+        hidden = {found for each in set(kept) if (found := self._commit_of(each)) is not None}
+        counts = {}
+        for name, tip in tips.items():
+            start = self._commit_of(tip)
+            if start is None:
+                counts[name] = 1
+                continue
+            walker = self._git.walk(start)
+            for each in hidden:
+                walker.hide(each)
+            counts[name] = sum(1 for _ in walker)
+        return counts
+
+    def _commit_of(self, sha: str) -> Any:
+        found = self._git.get(sha)
+        try:
+            return None if found is None else found.peel(_libgit2().Commit).id
+        except (_libgit2().GitError, _libgit2().InvalidSpecError):
+            return None
 
     def starting_with(self, prefix: str) -> list[str]:
         """Commits whose id begins with a prefix of at least seven digits; two when it is ambiguous."""
@@ -245,6 +285,12 @@ def reached(repo: Repo, tip: str, shas: Iterable[str]) -> set[str]:
             if len(found) == len(wanted):
                 break
     return found
+
+
+def unreached(repo: Repo, shas: Iterable[str]) -> set[str]:
+    """Those commits that no branch and no tag has in its history; unknown ones too."""
+    found = repo.unreached({sha: sha for sha in shas}, repo.pointers().values())
+    return {sha for sha, count in found.items() if count}
 
 
 def patch_ids(repo: Repo, commits: Iterable[Commit]) -> dict[str, str]:

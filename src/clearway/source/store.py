@@ -1,16 +1,20 @@
-"""The tables of what forges told."""
+"""The tables of what forges told, of what was fetched, and of what git is given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from clearway.kernel import Retry, new_id
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
+from .credentials import Credential
 from .pulls import PullRequest
+from .refs import RefEntry, RefMove
 
 pull_requests = sa.Table(
     "source_pull_requests",
@@ -39,6 +43,55 @@ pull_commits = sa.Table(
     sa.Column("repository", sa.String(60), primary_key=True),
     sa.Column("sha", sa.String(64), primary_key=True),
     sa.Column("number", sa.BigInteger, primary_key=True),
+)
+
+states = sa.Table(
+    "source_repositories",
+    metadata,
+    sa.Column("repository", sa.String(60), primary_key=True),
+    sa.Column("location", sa.Text, nullable=False),  # where it was fetched from last
+    sa.Column("refs", sa.String(80), nullable=False),  # the digest of what is in source_refs
+    sa.Column("revision", sa.Integer, nullable=False),  # of source_refs; compared and set
+    sa.Column("begun_at", Instant),  # when the newest fetch that ended well began
+    sa.Column("synced_at", Instant),  # when it ended
+    sa.Column("wanted_at", Instant),  # somebody told of news
+    sa.Column("next_at", Instant, index=True),  # when to look unasked; null: never
+    sa.Column("failures", sa.Integer, nullable=False),  # in a row
+    sa.Column("error", sa.Text, nullable=False),
+)
+
+refs = sa.Table(
+    "source_refs",
+    metadata,
+    sa.Column("repository", sa.String(60), primary_key=True),
+    sa.Column("ref", sa.String(300), primary_key=True),
+    sa.Column("sha", sa.String(64), nullable=False),
+)
+
+ref_moves = sa.Table(
+    "source_ref_moves",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("repository", sa.String(60), nullable=False),
+    sa.Column("ref", sa.String(300), nullable=False),
+    sa.Column("old", sa.String(64)),
+    sa.Column("new", sa.String(64)),
+    sa.Column("kind", sa.String(10), nullable=False),
+    sa.Column("lost", sa.Integer, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Index("ix_source_ref_moves_repository", "repository", "id"),
+)
+
+credentials = sa.Table(
+    "source_credentials",
+    metadata,
+    sa.Column("repository", sa.String(60), primary_key=True),
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("host", sa.String(300), nullable=False),
+    sa.Column("actor", sa.String(100), nullable=False),
+    sa.Column("at", Instant, nullable=False),
 )
 
 _AT_ONCE = 500  # names in one query; SQLite takes no more than some thousands
@@ -94,3 +147,133 @@ def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> d
 def _pull_request(row: Mapping[Any, Any]) -> PullRequest:
     lists = {name: tuple(row[name]) for name in ("labels", "approvers", "commits")}
     return PullRequest(**{**row, **lists})
+
+
+@dataclass(frozen=True)
+class FollowState:
+    """How far a repository is known."""
+
+    repository: str
+    location: str
+    refs: str
+    revision: int
+    begun_at: datetime | None
+    synced_at: datetime | None
+    wanted_at: datetime | None
+    next_at: datetime | None
+    failures: int
+    error: str
+
+
+def state(uow: UnitOfWork, repository: str, *, lock: bool = False) -> FollowState | None:
+    """What is known of a repository; None before anybody looked."""
+    query = sa.select(states).filter_by(repository=repository)
+    row = uow.connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else FollowState(**row._mapping)
+
+
+def all_states(uow: UnitOfWork) -> dict[str, FollowState]:
+    """What is known of every repository, by name."""
+    return {row.repository: FollowState(**row._mapping) for row in uow.connection.execute(sa.select(states))}
+
+
+def save_state(uow: UnitOfWork, repository: str, **columns: Any) -> None:
+    """Change a repository's row, or make it."""
+    done = uow.connection.execute(states.update().filter_by(repository=repository).values(**columns))
+    if done.rowcount:
+        return
+    fresh: dict[str, Any] = {"location": "", "refs": "", "revision": 0, "failures": 0, "error": ""}
+    try:
+        uow.connection.execute(states.insert().values({**fresh, "repository": repository, **columns}))
+    except sa.exc.IntegrityError:
+        raise Retry(f"somebody else looks at {repository} at the same moment") from None
+
+
+def due(uow: UnitOfWork, now: datetime) -> list[str]:
+    """Repositories that are to be looked at by now."""
+    query = sa.select(states.c.repository).where(states.c.next_at <= now).order_by(states.c.next_at)
+    return list(uow.connection.execute(query).scalars())
+
+
+def forget(uow: UnitOfWork, repository: str) -> None:
+    """Drop what git was given for a repository, and when to look at it; its history stays."""
+    uow.connection.execute(credentials.delete().filter_by(repository=repository))
+    uow.connection.execute(states.update().filter_by(repository=repository).values(next_at=None))
+
+
+def known_refs(uow: UnitOfWork, repository: str) -> dict[str, str]:
+    """Every branch and tag as it was recorded, with the object it names."""
+    query = sa.select(refs.c.ref, refs.c.sha).filter_by(repository=repository)
+    return {row.ref: row.sha for row in uow.connection.execute(query)}
+
+
+def save_moves(
+    uow: UnitOfWork, repository: str, moved: Sequence[RefMove], lost: Mapping[str, int], *, first: bool
+) -> None:
+    """Record where branches and tags are now, and, but for the first look, how they came there."""
+    gone = [each.ref for each in moved if each.old is not None]
+    for start in range(0, len(gone), _AT_ONCE):
+        names = gone[start : start + _AT_ONCE]
+        uow.connection.execute(refs.delete().where(refs.c.repository == repository, refs.c.ref.in_(names)))
+    here = [
+        {"repository": repository, "ref": each.ref, "sha": each.new} for each in moved if each.new is not None
+    ]
+    if here:
+        uow.connection.execute(refs.insert(), here)
+    if moved and not first:
+        rows = [
+            {
+                "id": new_id("mov"),
+                "repository": repository,
+                "ref": each.ref,
+                "old": each.old,
+                "new": each.new,
+                "kind": each.kind,
+                "lost": lost.get(each.ref, 0),
+                "seen_at": uow.now(),
+            }
+            for each in moved
+        ]
+        uow.connection.execute(ref_moves.insert(), rows)
+
+
+def moves_of(uow: UnitOfWork, repository: str, before: str | None, limit: int) -> list[RefEntry]:
+    """What moved in a repository, newest first, older than an id."""
+    query = sa.select(ref_moves).filter_by(repository=repository)
+    if before:
+        query = query.where(ref_moves.c.id < before)
+    query = query.order_by(ref_moves.c.id.desc()).limit(limit)
+    return [RefEntry(**row._mapping) for row in uow.connection.execute(query)]
+
+
+def credentials_of(uow: UnitOfWork, repository: str) -> list[Credential]:
+    """What git and webhooks are given for a repository, newest first of each kind."""
+    columns = [column for column in credentials.c if column.name != "sealed"]
+    query = sa.select(*columns).filter_by(repository=repository)
+    query = query.order_by(credentials.c.kind, credentials.c.version.desc())
+    return [Credential(**row._mapping) for row in uow.connection.execute(query)]
+
+
+def sealed_credentials(uow: UnitOfWork, repository: str) -> list[tuple[Credential, bytes]]:
+    """The same with what was sealed."""
+    query = sa.select(credentials).filter_by(repository=repository)
+    query = query.order_by(credentials.c.kind, credentials.c.version.desc())
+    found = [dict(row._mapping) for row in uow.connection.execute(query)]
+    return [(Credential(**{k: v for k, v in row.items() if k != "sealed"}), row["sealed"]) for row in found]
+
+
+def add_credential(uow: UnitOfWork, new: Credential, sealed: bytes, keep: int) -> None:
+    """Keep a new version, and of the older ones the newest `keep`."""
+    try:
+        uow.connection.execute(credentials.insert().values(**asdict(new), sealed=sealed))
+    except sa.exc.IntegrityError:
+        raise Retry("somebody else set it at the same moment", todo="Look at it, then try again.") from None
+    drop_credential(uow, new.repository, new.kind, new.version - keep)
+
+
+def drop_credential(uow: UnitOfWork, repository: str, kind: str, below: int | None = None) -> int:
+    """Forget a kind's versions, or those below a number; how many."""
+    query = credentials.delete().filter_by(repository=repository, kind=kind)
+    if below is not None:
+        query = query.where(credentials.c.version < below)
+    return uow.connection.execute(query).rowcount

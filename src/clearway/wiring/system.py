@@ -71,11 +71,13 @@ def _tag_key(settings: Settings) -> source.TagKey | None:
 def _tools(settings: Settings) -> dict[type[Any], Any]:
     """Every port with its adapter. Adapters open nothing before they are used."""
     keys = settings.folder("keys")
+    cipher = AgeCipher.create(keys / "secrets.age")
     return {
         Blobs: FileBlobs(settings.folder("blobs")),
         ledger.NoteSigner: ledger.load_or_create_key(keys / "ledger.pem"),
         policy.Evaluator: CelEvaluator(),
-        config.Cipher: AgeCipher.create(keys / "secrets.age"),
+        config.Cipher: cipher,
+        source.Cipher: cipher,
         config.Schemas: ReleaseSchemas(),
         source.Mirrors: source.Mirrors(
             settings.folder("mirrors"),

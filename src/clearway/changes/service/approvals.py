@@ -48,9 +48,12 @@ def approvals_of_many(uow: UnitOfWork, promotion_ids: Iterable[str]) -> dict[str
 
 
 def void_approvals(
-    uow: UnitOfWork, promotion_id: str, plan_hash: str, reason: str, *, because: object = None
+    uow: UnitOfWork, promotion_id: str, plan_hash: str | None, reason: str, *, because: object = None
 ) -> tuple[Approval, ...]:
-    """Make void what was not signed under this plan; the ledger keeps why. Returns what became void."""
+    """Make void what was not signed under this plan; all, when none is named. The ledger keeps why.
+
+    Returns what became void.
+    """
     stale = tuple(
         each for each in approvals(uow, promotion_id) if each.counts and each.plan_hash != plan_hash
     )

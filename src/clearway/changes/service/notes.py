@@ -41,7 +41,7 @@ def draft_notes(
     Raises NotFound.
     """
     known = catalog.service(uow, service)
-    mirror = uow.tool(source.Mirrors).open(service).path
+    mirror = source.open_repo(uow, service).path
     include = known.versioning.include if known.versioning else ()
     paths = () if known.path == "." and not include else (known.path, *include)
     read = _difference(mirror, commit, since_commit, paths)

@@ -33,6 +33,7 @@ from .read import (
     release,
     releases,
 )
+from .rewritten import REWRITTEN, on_history_moved, void_lost
 from .rollback import rollback
 from .trace import Link, Trace, trace
 from .waking import WAKE, waiting_batches, wake_batch
@@ -43,6 +44,7 @@ __all__ = [
     "CUT",
     "FINISH",
     "FOLLOW",
+    "REWRITTEN",
     "WAKE",
     "DeployPermit",
     "Link",
@@ -76,6 +78,7 @@ __all__ = [
     "on_catalog_changed",
     "on_config_changed",
     "on_deployment_finished",
+    "on_history_moved",
     "on_people_changed",
     "one_cut",
     "open_now",
@@ -94,6 +97,7 @@ __all__ = [
     "rollback",
     "sweep",
     "trace",
+    "void_lost",
     "waiting_batches",
     "wake_batch",
     "where",

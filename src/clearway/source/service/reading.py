@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clearway import catalog
+from clearway.source import store
+from clearway.source.mirrors import Mirrors
+from clearway.source.pulls import PullRequest
+from clearway.source.refs import RefEntry
+from clearway.source.repo import Repo
+from clearway.source.service.credentials import git_access
+from clearway.source.service.following import record
+from clearway.source.tagging import Tag
 from clearway.storage import Database, UnitOfWork
-
-from . import store
-from .mirrors import Mirrors
-from .pulls import PullRequest
-from .repo import Repo
-from .tagging import Tag
-
-
-def sync(database: Database, service: str) -> Repo:
-    """Fetch the service's repository now. Talks to the world: call it outside transactions."""
-    with database.read() as uow:
-        location = catalog.service(uow, service).repository
-    return database.tool(Mirrors).sync(service, location)
 
 
 def open_repo(uow: UnitOfWork, service: str) -> Repo:
     """The service's repository as it was last fetched. Raises NotFound."""
-    return uow.tool(Mirrors).open(service)
+    return uow.tool(Mirrors).open(repository_of(uow, service))
 
 
 def make_tag(database: Database, service: str, tag: Tag) -> bool:
@@ -32,13 +27,18 @@ def make_tag(database: Database, service: str, tag: Tag) -> bool:
     Raises Conflict when it names another commit, Retry, Permanent.
     """
     with database.read() as uow:
-        location = catalog.service(uow, service).repository
-    return database.tool(Mirrors).tag(service, location, tag)
+        repository = catalog.repository_of(uow, service)
+        began = uow.now()
+        access = git_access(uow, repository)
+    mirrors = database.tool(Mirrors)
+    made = mirrors.tag(repository.name, repository.location, tag, access)
+    record(database, repository, mirrors.open(repository.name), began)
+    return made
 
 
 def repository_of(uow: UnitOfWork, service: str) -> str:
     """The name under which facts about the service's repository are kept. Raises NotFound."""
-    return catalog.service(uow, service).name
+    return catalog.repository_of(uow, service).name
 
 
 def record_pull_request(uow: UnitOfWork, told: PullRequest) -> bool:
@@ -55,3 +55,20 @@ def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> d
     """The pull requests that each of these commits belongs to, lowest number first: its own commits before a
     squash, its head, and what the merge left. Commits without one are not in the answer."""
     return store.pull_requests_of(uow, repository, shas)
+
+
+def state(uow: UnitOfWork, repository: str) -> store.FollowState | None:
+    """How far a repository is known; None before anybody looked."""
+    return store.state(uow, repository)
+
+
+def states(uow: UnitOfWork) -> dict[str, store.FollowState]:
+    """How far every repository is known, by name."""
+    return store.all_states(uow)
+
+
+def ref_history(
+    uow: UnitOfWork, repository: str, before: str | None = None, limit: int = 100
+) -> list[RefEntry]:
+    """Which branches and tags moved, newest first; what was there at the first look is not among it."""
+    return store.moves_of(uow, repository, before, limit)

@@ -1,0 +1,31 @@
+"""What runs by itself: looks at repositories when their time has come, or when somebody told of news."""
+
+from __future__ import annotations
+
+import logging
+
+from clearway.kernel import ClearwayError
+from clearway.storage import Database
+from clearway.workflow import Chore, Flow, Run
+
+from . import service
+
+POLL_S = 5.0
+log = logging.getLogger("clearway.source")
+
+
+def follow(database: Database, run: Run, repository: str) -> None:
+    """Fetch a repository. What fails stands on its page, and is tried again when its time has come."""
+    try:
+        service.follow(database, repository)
+    except ClearwayError as error:
+        log.warning("the repository %s cannot be fetched: %s", repository, error)
+
+
+def poll(database: Database) -> None:
+    """Start a look at every repository whose time has come."""
+    service.poll(database)
+
+
+FLOWS = {service.FOLLOW: Flow(follow)}
+CHORES = (Chore("source.poll", POLL_S, poll),)
