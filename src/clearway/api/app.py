@@ -30,6 +30,7 @@ from .routes import (
     platform,
     promotions,
     releases,
+    repositories,
     system,
 )
 from .routes.events import Tail
@@ -38,6 +39,7 @@ ROUTERS = (
     platform,
     people,
     config,
+    repositories,
     builds,
     artifacts,
     releases,

@@ -206,6 +206,21 @@ class ValueBody(Body):
     """Why; kept in the ledger."""
 
 
+class CredentialBody(Body):
+    """What git, or a webhook, is given for a repository: sealed at rest, never shown again."""
+
+    value: Secret
+    """The password or token, the private SSH key, or the webhook's secret."""
+    username: Annotated[str, Field(max_length=200)] = ""
+    """The name that goes with a password."""
+    reason: Reason = ""
+    """Why; kept in the ledger."""
+
+
+class SyncBody(Body):
+    """A repository is to be fetched."""
+
+
 class SecretBody(Body):
     """A secret value: encrypted at rest, never shown again."""
 

@@ -47,7 +47,7 @@ EXPECTED = {
         "verify",
         "login",
     ),
-    *("schema", "down"),
+    *("schema", "down", "source"),
 }
 
 

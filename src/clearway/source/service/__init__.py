@@ -9,13 +9,20 @@ from .credentials import (
     webhook_secrets,
 )
 from .following import FOLLOW, all_repositories, fetch, follow, poll, record, sync, want
+from .overview import (
+    Overseen,
+    ask_for_sync,
+    kept_credentials,
+    ref_history,
+    repositories,
+    repository,
+)
 from .reading import (
     make_tag,
     open_repo,
     pull_request,
     pull_requests_of,
     record_pull_request,
-    ref_history,
     repository_of,
     state,
     states,
@@ -23,11 +30,14 @@ from .reading import (
 
 __all__ = [
     "FOLLOW",
+    "Overseen",
     "all_repositories",
+    "ask_for_sync",
     "credentials",
     "fetch",
     "follow",
     "git_access",
+    "kept_credentials",
     "make_tag",
     "on_catalog_changed",
     "open_repo",
@@ -38,6 +48,8 @@ __all__ = [
     "record_pull_request",
     "ref_history",
     "remove_credential",
+    "repositories",
+    "repository",
     "repository_of",
     "set_credential",
     "state",

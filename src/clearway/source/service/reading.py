@@ -8,7 +8,6 @@ from clearway import catalog
 from clearway.source import store
 from clearway.source.mirrors import Mirrors
 from clearway.source.pulls import PullRequest
-from clearway.source.refs import RefEntry
 from clearway.source.repo import Repo
 from clearway.source.service.credentials import git_access
 from clearway.source.service.following import record
@@ -65,10 +64,3 @@ def state(uow: UnitOfWork, repository: str) -> store.FollowState | None:
 def states(uow: UnitOfWork) -> dict[str, store.FollowState]:
     """How far every repository is known, by name."""
     return store.all_states(uow)
-
-
-def ref_history(
-    uow: UnitOfWork, repository: str, before: str | None = None, limit: int = 100
-) -> list[RefEntry]:
-    """Which branches and tags moved, newest first; what was there at the first look is not among it."""
-    return store.moves_of(uow, repository, before, limit)

@@ -1,0 +1,102 @@
+"""Answers about repositories: where they are, how far they are known, what moved in them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .shapes import Paged, Person, Service, Shape, When
+
+Sha = Annotated[str, Field(examples=["3f2a9c1d5e7b8a90c1d2e3f4a5b6c7d8e9f0a1b2"])]
+RepositoryName = Annotated[str, Field(examples=["shop"])]
+
+
+class Repository(Shape):
+    """One repository."""
+
+    name: RepositoryName
+    """Its name: that of its document, or that of the one service that has it of its own."""
+    location: Annotated[str, Field(examples=["https://git.example/team/shop.git"])]
+    """Where git fetches it from."""
+    forge: Literal["github", "gitlab", "azure-devops", "gitea", "forgejo", "generic", "none"]
+    """Whose webhooks are taken."""
+    web: str
+    """The address of its pages; empty: none."""
+    description: str
+    """What is in it."""
+    poll_s: float
+    """Seconds between two looks; 0: nobody looks unasked."""
+    declared: bool
+    """Whether a document declares it, so that it is followed."""
+    services: list[Service]
+    """The services that come from it."""
+    health: Literal["not followed", "not fetched yet", "up to date", "failing"]
+    """How it is."""
+    synced_at: When | None
+    """When it was last fetched; null: never."""
+    next_at: When | None
+    """When it will be looked at next; null: when somebody asks."""
+    failures: int
+    """Looks in a row that failed."""
+    error: str
+    """Why the last look failed; empty: it did not."""
+
+
+class RepositoryPage(Paged):
+    """Repositories."""
+
+    items: list[Repository]
+    """By name."""
+
+
+class RefMove(Shape):
+    """One branch or tag that moved."""
+
+    id: Annotated[str, Field(examples=["mov_01jd8kfz3vq4"])]
+    """Names it."""
+    repository: RepositoryName
+    """Where."""
+    ref: Annotated[str, Field(examples=["refs/heads/main"])]
+    """The branch or tag."""
+    old: Sha | None
+    """What it named before; null: it is new."""
+    new: Sha | None
+    """What it names now; null: it is gone."""
+    kind: Literal["created", "advanced", "rewritten", "deleted"]
+    """`rewritten`: its old commit is not behind the new one (a force-push), or a tag was moved."""
+    lost: int
+    """Commits that no branch and no tag reached afterwards."""
+    seen_at: When
+    """When it was seen."""
+
+
+class RefMovePage(Paged):
+    """What moved in a repository."""
+
+    items: list[RefMove]
+    """Newest first."""
+
+
+class Credential(Shape):
+    """That something is kept sealed; what it says is never shown."""
+
+    repository: RepositoryName
+    """For which repository."""
+    kind: Literal["password", "ssh-key", "webhook"]
+    """What it is."""
+    version: int
+    """How often it was set."""
+    host: Annotated[str, Field(examples=["https://git.example"])]
+    """The only host that is given it; empty for a webhook's secret."""
+    actor: Person
+    """Who set it."""
+    at: When
+    """When."""
+
+
+class CredentialList(Shape):
+    """What is kept sealed for a repository."""
+
+    items: list[Credential]
+    """The newest of each kind; empty too for somebody who may not set secrets."""
