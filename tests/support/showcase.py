@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from house import DANA, DEFINITION, PLATFORM, RITA, ROOT, House
 
-from clearway import access, build, catalog, config, incidents, ledger, metrics, releases
+from clearway import access, build, catalog, config, incidents, ledger, metrics, releases, source
 from clearway.build import store as build_store
 from clearway.deploy import ports as deploy_ports
 from clearway.kernel import SYSTEM
 from clearway.releases import store as release_store
+from clearway.source import store as source_store
+from clearway.source.refs import RefMove
 from clearway.storage import Database
 
 SHOWN = PLATFORM.replace(
@@ -84,6 +86,7 @@ class Showcase(House):
         )
         database.tools[build.Workshop] = build.Workshop(self.folder / "builds")
         database.tools[deploy_ports.MetricSource] = self.traffic
+        database.tools[source.Cipher] = config.FakeCipher()
         database.tools[metrics.History] = metrics.FakeHistory()
         return database
 
@@ -142,9 +145,27 @@ class Showcase(House):
         self.wait(5, 5.0)
         self.broken_build()
         self.failed_cut()
+        self.followed()
         with self.database.begin() as uow:
             ledger.checkpoint(uow)
         return self
+
+    def followed(self) -> None:
+        """A repository that was rewritten and has a credential, and one that cannot be reached."""
+        self.apply(
+            "{kind: Repository, name: tools, location: 'https://git.example/tools.git', forge: github}\n---\n"
+            "{kind: Repository, name: gone, location: 'https://git.example/gone.git', poll: 0s}"
+        )
+        moved = [
+            RefMove("refs/heads/main", "a" * 40, "b" * 40, "rewritten"),
+            RefMove("refs/heads/fix/<b>bold</b>", None, "c" * 40, "created"),
+            RefMove("refs/tags/v1.0.0", "d" * 40, None, "deleted"),
+        ]
+        with self.database.begin() as uow:
+            source.set_credential(uow, ROOT, "tools", "password", "not shown", username="reader")
+            source_store.save_moves(uow, "tools", moved, {"refs/heads/main": 3}, first=False)
+            source_store.save_state(uow, "tools", synced_at=uow.now(), begun_at=uow.now())
+            source_store.save_state(uow, "gone", failures=2, error="git refused: not found <b>bold</b>")
 
     def failed_cut(self) -> None:
         """A release that was cut, tagged, and not built."""

@@ -102,8 +102,17 @@ def repository_of(uow: UnitOfWork, service_name: str) -> Repository:
 
     One that no document declares has the service's name, and nobody looks at it unasked.
     """
-    known = service(uow, service_name)
-    named = next((each for each in repositories(uow) if each.name == known.repository), None)
+    return _repository(service(uow, service_name), repositories(uow))
+
+
+def repositories_of_services(uow: UnitOfWork) -> dict[str, Repository]:
+    """The repository of every service, by the service's name."""
+    declared = repositories(uow)
+    return {each.name: _repository(each, declared) for each in services(uow)}
+
+
+def _repository(known: Service, declared: Sequence[Repository]) -> Repository:
+    named = next((each for each in declared if each.name == known.repository), None)
     return named or Repository(name=known.name, location=known.repository, poll=timedelta(0))
 
 

@@ -37,6 +37,7 @@ from .pages import (
     people,
     promotion,
     release,
+    repositories,
     signin,
 )
 from .pages import service as services
@@ -105,6 +106,11 @@ def routes() -> list[Route]:
         page("/configuration", configuration.index, needs="config:read"),
         page("/configuration/{service}", configuration.show, needs="config:read"),
         page("/configuration/{service}/{environment}/{key}", configuration.history, needs="config:read"),
+        page("/repositories", repositories.index, needs="platform:read"),
+        page("/repositories/{name}", repositories.show, needs="platform:read"),
+        action("/repositories/{name}/sync", repositories.sync, needs="build:run"),
+        action("/repositories/{name}/credentials", repositories.seal, needs="secret:write"),
+        action("/repositories/{name}/credentials/{kind}/remove", repositories.forget, needs="secret:write"),
         page("/calendar", calendar.show, needs="platform:read"),
         page("/people", people.index, needs="platform:read"),
         page("/people/{name}", people.show, needs="platform:read"),

@@ -31,6 +31,7 @@ MAIN = (
 )
 MORE = (
     ("/environments", "Environments", "platform:read"),
+    ("/repositories", "Repositories", "platform:read"),
     ("/configuration", "Configuration", "config:read"),
     ("/calendar", "Calendar", "platform:read"),
     ("/people", "People and tokens", "platform:read"),

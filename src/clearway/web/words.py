@@ -47,6 +47,14 @@ STATES: Mapping[str, tuple[str, str]] = {
     "high": ("worse: higher", "bad"),
     "low": ("worse: lower", "bad"),
     "nodata": ("no data", "wait"),
+    "failing": ("failing", "bad"),
+    "up to date": ("up to date", "good"),
+    "not fetched yet": ("not fetched yet", "wait"),
+    "not followed": ("not followed", "quiet"),
+    "created": ("new", "quiet"),
+    "advanced": ("moved on", "good"),
+    "rewritten": ("rewritten", "bad"),
+    "deleted": ("deleted", "wait"),
     "inconclusive": ("cannot tell yet", "wait"),
 }
 

@@ -117,6 +117,13 @@ def test_the_limits_in_the_guide_are_the_guards() -> None:
     assert {"all", "exists", "exists_one", "filter", "map"} <= FUNCTIONS
 
 
+def test_the_documents_of_the_guide_to_repositories_belong_together() -> None:
+    """The example is accepted, and its service comes from its repository."""
+    (text,) = blocks("how-to/follow-a-repository.md", "yaml")
+    found = [each for each, _ in load_documents(text, "follow.md", by_kind(catalog.KINDS))]
+    assert found[1].repository == found[0].name  # type: ignore[attr-defined]
+
+
 def test_the_services_of_the_guides_to_versions_and_notes_are_services() -> None:
     """Each example is accepted, and together they show every scheme and every front end."""
     examples = [*blocks("how-to/versions.md", "yaml"), *blocks("how-to/release-notes.md", "yaml")]

@@ -36,11 +36,12 @@ def void_lost(database: Database, repository: str, refs: Sequence[str]) -> list[
     """Make void the approvals of waiting promotions whose commit is in no history any more; their ids."""
     with database.read() as uow:
         lost: dict[str, str] = {}
-        for service in catalog.services(uow):
-            if catalog.repository_of(uow, service.name).name != repository:
-                continue
-            waiting = store.waiting_commits(uow, service.name)
-            gone = source.unreached(source.open_repo(uow, service.name), set(waiting.values()))
+        users = [
+            name for name, own in catalog.repositories_of_services(uow).items() if own.name == repository
+        ]
+        for service in users:
+            waiting = store.waiting_commits(uow, service)
+            gone = source.unreached(source.open_repo(uow, service), set(waiting.values()))
             lost |= {promotion: commit for promotion, commit in waiting.items() if commit in gone}
     return [
         promotion_id for promotion_id, commit in lost.items() if _void(database, promotion_id, commit, refs)

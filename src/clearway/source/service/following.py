@@ -176,8 +176,7 @@ def _is_due(repository: catalog.Repository, state: store.FollowState | None, now
 def all_repositories(uow: UnitOfWork) -> tuple[catalog.Repository, ...]:
     """Declared ones, and those that services have of their own, by name."""
     found = {each.name: each for each in catalog.repositories(uow)}
-    for service in catalog.services(uow):
-        own = catalog.repository_of(uow, service.name)
+    for own in catalog.repositories_of_services(uow).values():
         found.setdefault(own.name, own)
     return tuple(found[name] for name in sorted(found))
 

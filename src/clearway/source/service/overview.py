@@ -43,8 +43,8 @@ def repositories(uow: UnitOfWork) -> list[Overseen]:
     states = store.all_states(uow)
     declared = {each.name for each in catalog.repositories(uow)}
     users: dict[str, list[str]] = {}
-    for service in catalog.services(uow):
-        users.setdefault(catalog.repository_of(uow, service.name).name, []).append(service.name)
+    for service, own in catalog.repositories_of_services(uow).items():
+        users.setdefault(own.name, []).append(service)
     return [
         _overseen(each, states.get(each.name), each.name in declared, tuple(users.get(each.name, ())))
         for each in all_repositories(uow)

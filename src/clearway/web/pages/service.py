@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from clearway import build, catalog, incidents, releases
+from clearway import build, catalog, incidents, releases, source
 from clearway.web.visit import Visit
 
 
@@ -22,6 +22,7 @@ def show(visit: Visit) -> Response:
         asked = visit.places(uow, "promotion:read")
         values: dict[str, Any] = {
             "service": service,
+            "repository": source.repository(uow, source.repository_of(uow, name)),
             "stops": [stop for stop in route.environments if stop in readable],
             "row": row,
             "kinds": {each.name: each.kind for each in catalog.environments(uow)},
