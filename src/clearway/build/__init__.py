@@ -4,8 +4,9 @@ from .events import BuildFinished
 from .flows import FLOWS
 from .model import Build, BuildFailed
 from .ports import Packages, Sandbox
-from .service import LogPart, cancel, get, log, request
+from .service import LogPart, cancel, get, log, points, request
 from .service import list_ as list
+from .store import Point
 from .workshop import Workshop
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "BuildFinished",
     "LogPart",
     "Packages",
+    "Point",
     "Sandbox",
     "Workshop",
     "cancel",
     "get",
     "list",
     "log",
+    "points",
     "request",
 ]

@@ -89,6 +89,11 @@ def list_(
     return Page(found[:limit], more)
 
 
+def points(uow: UnitOfWork, service: str, limit: int = 5000) -> list[store.Point]:
+    """The commits of a service that were built well, oldest build first."""
+    return store.points(uow, service, limit)
+
+
 def cancel(uow: UnitOfWork, actor: Actor, build_id: str, reason: str = "") -> Build:
     """Stop a build: at once while it waits, within a second while it runs. Raises Conflict once it ended."""
     build = get(uow, build_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -101,3 +101,30 @@ def page(uow: UnitOfWork, where: Mapping[str, str], after: str | None, limit: in
     if after is not None:
         query = query.where(build_table.c.id < after)
     return [read_build(row) for row in uow.connection.execute(query)]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A commit that was built."""
+
+    id: str
+    commit: str
+    version: str
+    at: datetime | None  # when the build ended
+
+
+def points(uow: UnitOfWork, service: str, limit: int) -> list[Point]:
+    """The newest builds of a service that succeeded, oldest first; nothing else is read of them."""
+    columns = (build_table.c.id, build_table.c.commit, build_table.c.version, build_table.c.finished_at)
+    query = (
+        sa.select(*columns)
+        .where(
+            build_table.c.service == service,
+            build_table.c.status == "succeeded",
+            build_table.c.commit.is_not(None),
+        )
+        .order_by(build_table.c.id.desc())
+        .limit(limit)
+    )
+    rows = uow.connection.execute(query).all()
+    return [Point(row.id, row.commit, row.version or "", row.finished_at) for row in reversed(rows)]

@@ -5,7 +5,7 @@ from .changelog import changelog
 from .conventional import Conventional, Footer, parse, squashed
 from .model import Approval, ChangeFacts, ChangeRequest, Risk, Status, assess, write_request
 from .next_version import Next
-from .notes import Known, Notes, make_notes
+from .notes import Known, Notes, make_notes, reviewers_of
 from .rendering import AUDIENCES, FORMATS, outline, render
 from .service import (
     Changelog,
@@ -58,6 +58,7 @@ __all__ = [
     "record_approval",
     "release_notes",
     "render",
+    "reviewers_of",
     "rewrite_request",
     "squashed",
     "void_approvals",

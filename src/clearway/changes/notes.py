@@ -31,7 +31,7 @@ from .change import (
     without_twins,
 )
 
-__all__ = ["Known", "Notes", "make_notes", "notes_from_json"]
+__all__ = ["Known", "Notes", "make_notes", "notes_from_json", "reviewers_of"]
 
 _REVIEWED = re.compile(r"^[ \t]*Reviewed-by[ \t]*:[ \t]*([^<\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 
@@ -226,15 +226,19 @@ def _told(commit: CommitLike, known: Known, links: dict[str, str]) -> list[Chang
     tickets = tickets_in(known.tickets, text) if known.tickets else {}
     links.update(tickets)
     pulls = known.pulls.get(commit.sha, ())
-    reviewers = dict.fromkeys(name.strip() for name in _REVIEWED.findall(commit.body))
-    reviewers |= dict.fromkeys(name for pull in pulls for name in pull.approvers)
     more = {
         "author": known.names.get(commit.sha, commit.author),
         "tickets": tuple(tickets),
-        "reviewers": tuple(reviewers),
+        "reviewers": reviewers_of(commit.body, pulls),
         "pull": pulls[0].number if pulls else None,
     }
     return [replace(each, **more) for each in changes_of(commit)]  # type: ignore[arg-type]
+
+
+def reviewers_of(body: str, pulls: Iterable[PullLike] = ()) -> tuple[str, ...]:
+    """Who reviewed a commit: by the Reviewed-by lines of its message, and by approvals on the forge."""
+    found = dict.fromkeys(name.strip() for name in _REVIEWED.findall(body))
+    return tuple(found | dict.fromkeys(name for pull in pulls for name in pull.approvers))
 
 
 def _count(names: Iterable[str]) -> tuple[tuple[str, int], ...]:

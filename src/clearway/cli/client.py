@@ -45,7 +45,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """Read."""
         return self._json(self._send("GET", path, params=_plain(params)))
 

@@ -8,6 +8,7 @@ from clearway.deploy import DeploymentFinished
 from clearway.source import HistoryMoved
 
 from .calendar import KINDS, Answer, Calendar, CalendarDocument
+from .carried import Arrival, Audit, AuditEntry, CommitFacts, CommitPage
 from .cut import Cut
 from .events import PromotionChanged, PromotionFinished, ReleaseCreated
 from .flows import APPROVAL, CHORES, FLOWS
@@ -15,16 +16,19 @@ from .model import ENDED, OPEN, WAITING, ArtifactRef, Author, Permission, Promot
 from .plan import Plan, PlanContent, RollbackInfo, plan_diff
 from .ports import FactsProvider
 from .service import (
+    MOST_AUDITED,
     DeployPermit,
     Link,
     Overview,
     Trace,
     Where,
+    about_commit,
     ahead_of_promotion,
     ahead_of_release,
     all_calendars,
     apply,
     approve,
+    audit,
     cancel,
     change_request,
     compare,
@@ -75,14 +79,20 @@ __all__ = [
     "ENDED",
     "FLOWS",
     "KINDS",
+    "MOST_AUDITED",
     "OPEN",
     "SUBSCRIBERS",
     "WAITING",
     "Answer",
+    "Arrival",
     "ArtifactRef",
+    "Audit",
+    "AuditEntry",
     "Author",
     "Calendar",
     "CalendarDocument",
+    "CommitFacts",
+    "CommitPage",
     "Cut",
     "DeployPermit",
     "FactsProvider",
@@ -99,11 +109,13 @@ __all__ = [
     "RollbackInfo",
     "Trace",
     "Where",
+    "about_commit",
     "ahead_of_promotion",
     "ahead_of_release",
     "all_calendars",
     "apply",
     "approve",
+    "audit",
     "cancel",
     "change_request",
     "compare",

@@ -224,6 +224,24 @@ def releases_starting(uow: UnitOfWork, column: str, prefix: str, limit: int = 2)
     return [_release(row._mapping) for row in uow.connection.execute(query.limit(limit))]
 
 
+@dataclass(frozen=True)
+class Point:
+    """A commit that was released."""
+
+    id: str
+    version: str
+    commit: str
+    digest: str
+    at: datetime
+
+
+def points(uow: UnitOfWork, service: str, limit: int) -> list[Point]:
+    """The newest releases of a service, oldest first; nothing else is read of them."""
+    columns = (releases.c.id, releases.c.version, releases.c.commit, releases.c.digest, releases.c.at)
+    query = sa.select(*columns).where(releases.c.service == service).order_by(releases.c.id.desc())
+    return [Point(*row) for row in uow.connection.execute(query.limit(limit))][::-1]
+
+
 def release_page(uow: UnitOfWork, equal: Mapping[str, Any], after: str | None, limit: int) -> list[Release]:
     """Releases that fit, newest first, older than `after`."""
     query = _page(_where(sa.select(releases), releases, equal), releases, after, limit)
@@ -355,12 +373,13 @@ class Ran:
     promotion: str
     at: datetime | None
     commit: str
+    version: str
 
 
 def ran_at(uow: UnitOfWork, service: str, environment: str, limit: int) -> list[Ran]:
     """What succeeded at a place, newest first, with the commits of its releases; rollbacks too."""
     query = (
-        sa.select(promotions.c.id, promotions.c.finished_at, releases.c.commit)
+        sa.select(promotions.c.id, promotions.c.finished_at, releases.c.commit, releases.c.version)
         .join(releases, releases.c.id == promotions.c.release_id)
         .where(
             promotions.c.service == service,

@@ -2,12 +2,16 @@
 
 from clearway.catalog import CatalogChanged
 
+from .containing import containing
 from .credentials import KINDS as CREDENTIAL_KINDS
 from .credentials import Credential
 from .events import HistoryMoved
 from .flows import CHORES, FLOWS
+from .line_history import History, Touch, line_history
+from .lines import Spot, parse_spot
 from .mirrors import Mirrors
 from .model import Commit, check_location, check_path, check_ref, is_sha, public_location
+from .patches import FileChange, Patch, patch_of
 from .ports import Cipher
 from .pulls import PullRequest
 from .refs import RefEntry, RefMove
@@ -17,6 +21,7 @@ from .repo import (
     commits_between,
     export_tree,
     history,
+    known_as,
     list_files,
     mailmap,
     patch_ids,
@@ -63,15 +68,20 @@ __all__ = [
     "Cipher",
     "Commit",
     "Credential",
+    "FileChange",
+    "History",
     "HistoryMoved",
     "Mirrors",
     "Overseen",
+    "Patch",
     "PullRequest",
     "RefEntry",
     "RefMove",
     "Repo",
+    "Spot",
     "Tag",
     "TagKey",
+    "Touch",
     "all_repositories",
     "ask_for_sync",
     "check_location",
@@ -79,17 +89,22 @@ __all__ = [
     "check_ref",
     "commit",
     "commits_between",
+    "containing",
     "credentials",
     "export_tree",
     "history",
     "is_sha",
     "kept_credentials",
+    "known_as",
+    "line_history",
     "list_files",
     "mailmap",
     "make_tag",
     "on_catalog_changed",
     "open_repo",
+    "parse_spot",
     "patch_ids",
+    "patch_of",
     "public_location",
     "pull_request",
     "pull_requests_of",

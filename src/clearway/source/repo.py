@@ -18,6 +18,7 @@ _FILE, _PROGRAM, _LINK, _FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
 MAX_FILE = 4 << 20  # bytes that read_file gives at most
 MAX_TREE = 4 << 30  # bytes that export_tree writes at most
 MAX_ENTRIES = 200_000
+BINARY_LOOK = 8000  # bytes in which a zero says that it is no text, as git has it
 MAX_PATCH = 2000  # files of one commit whose patch is compared
 _MOST_PATCHES = 100_000
 _PATCHES: dict[str, str | None] = {}  # a commit's patch never changes, whatever mirror it is in
@@ -160,6 +161,42 @@ class Repo:
         except KeyError:
             return None
 
+    def slot(self, sha: str, path: str) -> tuple[str, int] | None:
+        """The id and the mode of what is at a path of a commit, without loading it; None: nothing is."""
+        try:
+            found = self._git[sha].tree[path]
+        except KeyError:
+            return None
+        return str(found.id), int(found.filemode)
+
+    def size(self, blob: str) -> int:
+        """The bytes of an object, from its header. Raises NotFound."""
+        try:
+            return int(self._git.odb.read_header(blob)[1])
+        except KeyError:
+            raise NotFound(f"object {blob} is not in this mirror") from None
+
+    def text(self, blob: str) -> bytes | None:
+        """A file's bytes; None when it is binary, or bigger than MAX_FILE."""
+        if self.size(blob) > MAX_FILE:
+            return None
+        found = self._git.get(blob)
+        if not isinstance(found, _libgit2().Blob) or b"\0" in found.data[:BINARY_LOOK]:
+            return None
+        return bytes(found.data)
+
+    def blob_diff(self, old: str, new: str, *, spaces: bool = True) -> list[tuple[int, int, int, int]]:
+        """Where two texts differ: old start and lines, new start and lines, as a unified diff counts them."""
+        options = _libgit2().enums.DiffOption
+        flags = options.FORCE_TEXT | (options.NORMAL if spaces else options.IGNORE_WHITESPACE)
+        patch = self._git[old].diff(self._git[new], flags, "a", "a", 0, 0)
+        return [(each.old_start, each.old_lines, each.new_start, each.new_lines) for each in patch.hunks]
+
+    def tree_diff(self, sha: str, parent: str | None) -> Any:
+        """What a commit changes against its parent, or against nothing; contents are not loaded yet."""
+        tree = self.find(sha).tree
+        return tree.diff_to_tree(swap=True) if parent is None else self.find(parent).tree.diff_to_tree(tree)
+
     def patch_id(self, sha: str, parent: str | None) -> str | None:
         """The stable id of what a commit changes against its parent, or against nothing."""
         tree = self.find(sha).tree
@@ -172,10 +209,15 @@ class Repo:
             return None
         return str(diff.patchid)
 
-    def mailmap(self, text: bytes) -> Callable[[str, str], str]:
-        """Names as a mailmap's text has them."""
+    def mailmap(self, text: bytes) -> Callable[[str, str], tuple[str, str]]:
+        """Names and addresses as a mailmap's text has them."""
         known = _libgit2().Mailmap.from_buffer(text.decode(errors="replace"))
-        return lambda name, address: str(known.resolve(name, address)[0])
+
+        def resolve(name: str, address: str) -> tuple[str, str]:
+            found = known.resolve(name, address)
+            return str(found[0]), str(found[1])
+
+        return resolve
 
     def reaches(self, tip: str, sha: str) -> bool:
         """Whether history from `tip` reaches the commit, which may be itself."""
@@ -316,10 +358,16 @@ def _patch_id(repo: Repo, commit: Commit) -> str | None:
 
 def mailmap(repo: Repo, sha: str) -> Callable[[str, str], str]:
     """Names as the commit's .mailmap has them: `name, address` to the name that counts."""
+    known = known_as(repo, sha)
+    return lambda name, address: known(name, address)[0]
+
+
+def known_as(repo: Repo, sha: str) -> Callable[[str, str], tuple[str, str]]:
+    """People as the commit's .mailmap has them: `name, address` to the name and the address that count."""
     try:
         text = read_file(repo, sha, ".mailmap")
     except (NotFound, Invalid):
-        return lambda name, address: name
+        return lambda name, address: (name, address)
     return repo.mailmap(text)
 
 

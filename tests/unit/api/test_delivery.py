@@ -360,3 +360,57 @@ def test_where_a_commit_runs(house: House, client: Callable[..., Held]) -> None:
     assert dana.get(f"/v1/promotions/{found['runs'][0]['promotion']}").status_code == 200
     assert dana.get("/v1/where/%237").status_code == 404
     assert dana.get(f"/v1/where/{commit}?service=ghost").status_code == 404
+
+
+def test_who_changed_a_line_and_what_became_of_it(house: House, client: Callable[..., Held]) -> None:
+    """By path and line, in the path or apart; page by page; a commit with its files."""
+    dana = client("dana")
+    commit = house.commit("feat: prices", prices="1\n2\n")
+    house.release("1.0.0")
+    house.to("uat", "1.0.0")
+    house.commit("fix: prices", prices="1\n3\n")
+    place = "/v1/services/shop/history"
+    found = dana.get(place, params={"path": "prices:2"}).json()
+    assert [each["commit"]["subject"] for each in found["items"]] == ["fix: prices", "feat: prices"]
+    assert found["items"][1]["commit"]["arrivals"][1]["approvals"][0]["by"] == "rita"
+    assert dana.get(place, params={"path": "prices", "line": "2"}).json() == found
+    (first,) = dana.get(place, params={"path": "prices", "limit": "1"}).json()["items"]
+    page = dana.get(place, params={"path": "prices", "limit": "1"}).json()
+    (second,) = dana.get(place, params={"path": "prices", "cursor": page["next_cursor"]}).json()["items"]
+    assert [first["how"], second["how"]] == ["changed", "added"]
+    one = dana.get(f"/v1/services/shop/commits/{commit[:12]}").json()
+    assert (one["commit"]["sha"], one["patch"]["files"][0]["path"]) == (commit, "prices")
+    dev = client("dana", "dev").get(f"/v1/services/shop/commits/{commit}").json()
+    assert {each["environment"] for each in dev["commit"]["arrivals"]} <= {"dev"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"path": "../../etc/passwd"}, 422),
+        ({"path": "/etc/passwd"}, 422),
+        ({"path": "prices:9"}, 422),
+        ({"path": "prices", "line": "1;ls"}, 422),
+        ({"path": "never"}, 404),
+        ({"path": "never:1"}, 404),
+        ({"path": "prices", "ref": "--upload-pack=x"}, 422),
+        ({"path": "prices", "ref": "nowhere"}, 404),
+        ({"path": "prices", "cursor": "x"}, 422),
+        ({"path": "prices", "limit": "0"}, 422),
+        ({}, 422),
+    ],
+)
+def test_a_history_that_there_is_not(
+    house: House, client: Callable[..., Held], asked: dict[str, str], status: int
+) -> None:
+    """What leaves the repository, what git could misread, and what is not there."""
+    house.commit("feat: prices", prices="1\n")
+    assert client("dana").get("/v1/services/shop/history", params=asked).status_code == status
+    assert client("dana").get("/v1/services/ghost/history", params={"path": "x"}).status_code == 404
+
+
+def test_a_commit_that_there_is_not(house: House, client: Callable[..., Held]) -> None:
+    """An unknown id, and what is none."""
+    dana = client("dana")
+    assert dana.get(f"/v1/services/shop/commits/{'f' * 40}").status_code == 404
+    assert dana.get("/v1/services/shop/commits/--all").status_code == 422

@@ -291,3 +291,23 @@ def test_where_something_runs(house: House, by: Callable[..., Any]) -> None:
     assert "dev: in 1.0.0 since" in first.out
     assert "dev: not yet" in by("dana", "where", commit[:8]).out
     assert by("dana", "where", "#9").code == exits.USAGE
+
+
+def test_who_changed_a_line(house: House, by: Callable[..., Any]) -> None:
+    """Each change on a line; as JSON everything; words for what cannot be asked."""
+    for number in range(3):
+        house.commit(f"fix: {number}", **{"prices.py": f"a\n{number}\n"})
+    done = by("dana", "source", "audit", "prices.py:2", "--service", "shop")
+    assert done.code == 0
+    assert "prices.py:2 of shop at main" in done.out
+    assert [done.out.index(f"fix: {number}") for number in range(3)] == sorted(
+        (done.out.index(f"fix: {number}") for number in range(3)), reverse=True
+    )
+    assert "added: fix: 0" in done.out
+    two = by("dana", "source", "audit", "prices.py", "--service", "shop", "--limit", "2")
+    assert "and 1 older; --limit shows more" in two.out
+    found = by("dana", "source", "audit", "prices.py:1-2", "--service", "shop", "--json").json
+    assert [each["lines"] for each in found["items"]] == [[[1, 2]]] * 3
+    for wrong in (("../x",), ("prices.py:9",), ("none",), ("prices.py", "--ref", "none")):
+        assert by("dana", "source", "audit", *wrong, "--service", "shop").code == exits.USAGE
+    assert by("dana", "source", "audit", "prices.py", "--service", "ghost").code == exits.USAGE

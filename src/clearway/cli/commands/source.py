@@ -1,4 +1,4 @@
-"""source: repositories, and what git is given for them."""
+"""source: repositories, what git is given for them, and who changed what."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 
 from clearway.cli.context import Context, command, group
 from clearway.cli.exits import FAILED, OK, CliError
+
+from .history import audit
 
 POLL_S = 0.5
 _KINDS = ("password", "ssh-key", "webhook")
@@ -26,6 +28,7 @@ def add(app: typer.Typer) -> None:
     command(source, "list", "clearway source list")(repositories)
     command(source, "show", "clearway source show shop")(show)
     command(source, "sync", "clearway source sync shop")(sync)
+    command(source, "audit", "clearway source audit src/prices.py:12 --service shop")(audit)
     credential = group(
         source,
         "credential",

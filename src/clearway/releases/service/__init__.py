@@ -2,6 +2,7 @@
 
 from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_of_release
 from .approve import ATTEST, approve, cancel, reject
+from .audit import MOST_AUDITED, about_commit, audit
 from .calendars import all_calendars, apply, open_now, plan_apply
 from .compare import compare
 from .create import create
@@ -44,6 +45,7 @@ __all__ = [
     "CUT",
     "FINISH",
     "FOLLOW",
+    "MOST_AUDITED",
     "REWRITTEN",
     "WAKE",
     "DeployPermit",
@@ -51,6 +53,7 @@ __all__ = [
     "Overview",
     "Trace",
     "Where",
+    "about_commit",
     "advance",
     "ahead_of_following",
     "ahead_of_look",
@@ -59,6 +62,7 @@ __all__ = [
     "all_calendars",
     "apply",
     "approve",
+    "audit",
     "cancel",
     "change_request",
     "compare",
