@@ -189,7 +189,7 @@ def test_answers_have_the_form_that_openapi_promises(client: Callable[..., Any],
     admin.post("/v1/apply", json={"files": {"p.yaml": platform}}).raise_for_status()
     document = admin.get("/openapi.json").json()
     checked = 0
-    names = {"services": "s", "environments": "e", "users": "admin"}
+    names = {"services": "s", "environments": "e", "users": "admin", "repositories": "s"}
     query = {"proof": "?index=0", "consistency": "?old=1"}
     for path, operations in document["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {})
