@@ -194,7 +194,7 @@ def test_answers_have_the_form_that_openapi_promises(client: Callable[..., Any],
     for path, operations in document["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {})
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
-        address = path.replace("{name}", names.get(path.split("/")[-2], ""))
+        address = path.replace("{name}", names.get(path.partition("/{name}")[0].rpartition("/")[2], ""))
         if not schema or "$ref" not in schema or "{" in address:
             continue
         address += query.get(path.rpartition("/")[2], "")
