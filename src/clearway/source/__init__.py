@@ -13,7 +13,7 @@ from .mirrors import Mirrors
 from .model import Commit, check_location, check_path, check_ref, is_sha, public_location
 from .patches import FileChange, Patch, patch_of
 from .ports import Cipher
-from .pulls import PullRequest
+from .pulls import PullRequest, Review, State, Verdict
 from .refs import RefEntry, RefMove
 from .repo import (
     Repo,
@@ -78,10 +78,13 @@ __all__ = [
     "RefEntry",
     "RefMove",
     "Repo",
+    "Review",
     "Spot",
+    "State",
     "Tag",
     "TagKey",
     "Touch",
+    "Verdict",
     "all_repositories",
     "ask_for_sync",
     "check_location",
