@@ -5,6 +5,7 @@ from clearway.catalog import CatalogChanged
 from .containing import containing
 from .credentials import KINDS as CREDENTIAL_KINDS
 from .credentials import Credential
+from .deliveries import Delivery, Outcome, Received
 from .events import HistoryMoved
 from .flows import CHORES, FLOWS
 from .line_history import History, Touch, line_history
@@ -37,12 +38,15 @@ from .service import (
     all_repositories,
     ask_for_sync,
     credentials,
+    deliveries,
     kept_credentials,
     make_tag,
+    note_refused,
     on_catalog_changed,
     open_repo,
     pull_request,
     pull_requests_of,
+    receive,
     record_pull_request,
     ref_history,
     remove_credential,
@@ -68,13 +72,16 @@ __all__ = [
     "Cipher",
     "Commit",
     "Credential",
+    "Delivery",
     "FileChange",
     "History",
     "HistoryMoved",
     "Mirrors",
+    "Outcome",
     "Overseen",
     "Patch",
     "PullRequest",
+    "Received",
     "RefEntry",
     "RefMove",
     "Repo",
@@ -94,6 +101,7 @@ __all__ = [
     "commits_between",
     "containing",
     "credentials",
+    "deliveries",
     "export_tree",
     "history",
     "is_sha",
@@ -103,6 +111,7 @@ __all__ = [
     "list_files",
     "mailmap",
     "make_tag",
+    "note_refused",
     "on_catalog_changed",
     "open_repo",
     "parse_spot",
@@ -113,6 +122,7 @@ __all__ = [
     "pull_requests_of",
     "reached",
     "read_file",
+    "receive",
     "record_pull_request",
     "ref_history",
     "remove_credential",

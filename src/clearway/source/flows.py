@@ -11,6 +11,7 @@ from clearway.workflow import Chore, Flow, Run
 from . import service
 
 POLL_S = 5.0
+FORGET_S = 3600.0
 log = logging.getLogger("clearway.source")
 
 
@@ -27,5 +28,13 @@ def poll(database: Database) -> None:
     service.poll(database)
 
 
+def forget(database: Database) -> None:
+    """Forget deliveries of long ago."""
+    service.forget_deliveries(database)
+
+
 FLOWS = {service.FOLLOW: Flow(follow)}
-CHORES = (Chore("source.poll", POLL_S, poll),)
+CHORES = (
+    Chore("source.poll", POLL_S, poll),
+    Chore("source.forget-deliveries", FORGET_S, forget),
+)

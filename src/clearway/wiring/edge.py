@@ -11,24 +11,27 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 API_PATHS = ("/v1", "/healthz", "/metrics", "/openapi.json", "/docs")
-FACE_PATHS = ("/artifacts/",)
 
 
 def application(built: System) -> App:
     """The application that the server runs; imports the edges only here."""
     from clearway import api, web
-    from clearway.faces import generic
+    from clearway.faces import generic, webhooks
 
     api_app: App = api.create_app(built.database, built.settings)
     web_app: App = web.create_app(built.database, built.settings)
-    face: App = generic.create_app(built.database)
+    faces: dict[str, App] = {
+        "/artifacts/": generic.create_app(built.database),
+        "/hooks/": webhooks.create_app(built.database),
+    }
 
     async def dispatch(scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         path = scope.get("path", "")
-        if path.startswith(FACE_PATHS):
+        face = next((app for prefix, app in faces.items() if path.startswith(prefix)), None)
+        if face is not None:
             await face(scope, receive, send)
         elif path in API_PATHS or path.startswith("/v1/"):
             await api_app(scope, receive, send)

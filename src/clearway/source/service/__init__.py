@@ -27,6 +27,7 @@ from .reading import (
     state,
     states,
 )
+from .receiving import deliveries, forget_deliveries, note_refused, receive
 
 __all__ = [
     "FOLLOW",
@@ -34,16 +35,20 @@ __all__ = [
     "all_repositories",
     "ask_for_sync",
     "credentials",
+    "deliveries",
     "fetch",
     "follow",
+    "forget_deliveries",
     "git_access",
     "kept_credentials",
     "make_tag",
+    "note_refused",
     "on_catalog_changed",
     "open_repo",
     "poll",
     "pull_request",
     "pull_requests_of",
+    "receive",
     "record",
     "record_pull_request",
     "ref_history",
