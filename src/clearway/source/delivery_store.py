@@ -14,7 +14,6 @@ from clearway.storage import Instant, UnitOfWork, metadata
 
 from .deliveries import Delivery
 from .pulls import Review
-from .store import pull_requests
 
 deliveries = sa.Table(
     "source_deliveries",
@@ -52,7 +51,8 @@ reviews = sa.Table(
 
 def claim(uow: UnitOfWork, new: Delivery) -> bool:
     """Record a delivery, unless its id is known; whether it is new. Of two at once, one is, and one waits."""
-    return bool(uow.connection.execute(_insert(uow, deliveries).values(**asdict(new))).rowcount)
+    made = _insert(uow, deliveries).values(**asdict(new)).returning(deliveries.c.id)
+    return uow.connection.execute(made).scalar() is not None
 
 
 def named(uow: UnitOfWork, repository: str, delivery_id: str) -> Delivery | None:
@@ -78,6 +78,13 @@ def change(uow: UnitOfWork, delivery_id: str, **columns: Any) -> None:
     uow.connection.execute(deliveries.update().where(deliveries.c.id == delivery_id).values(**columns))
 
 
+def count_again(uow: UnitOfWork, delivery_id: str) -> int:
+    """It came once more; how often by now."""
+    more = deliveries.update().where(deliveries.c.id == delivery_id)
+    more = more.values(times=deliveries.c.times + 1, last_at=uow.now())
+    return int(uow.connection.execute(more.returning(deliveries.c.times)).scalar_one())
+
+
 def replace(uow: UnitOfWork, new: Delivery) -> None:
     """Record a delivery in the place of the one of the same name."""
     same = {"repository": new.repository, "delivery_id": new.delivery_id}
@@ -98,12 +105,6 @@ def drop_older(uow: UnitOfWork, than: datetime, most: int) -> int:
     """Forget deliveries that nobody sent since then, `most` at once; how many."""
     old = sa.select(deliveries.c.id).where(deliveries.c.received_at < than, deliveries.c.last_at < than)
     return uow.connection.execute(deliveries.delete().where(deliveries.c.id.in_(old.limit(most)))).rowcount
-
-
-def lock_pull_request(uow: UnitOfWork, repository: str, number: int) -> None:
-    """Keep others from changing what is known of a pull request, until this transaction ends."""
-    same = {"repository": repository, "number": number}
-    uow.connection.execute(sa.select(pull_requests.c.number).filter_by(**same).with_for_update())
 
 
 def add_reviews(uow: UnitOfWork, told: Sequence[Review]) -> None:

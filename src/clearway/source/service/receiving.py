@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import sqlalchemy as sa
-
 from clearway.kernel import Conflict, Retry, new_id
 from clearway.source import delivery_store, store
 from clearway.source.deliveries import KEPT, REFUSED_ID, Delivery, Outcome, Received
@@ -24,9 +22,11 @@ def receive(uow: UnitOfWork, told: Received) -> Delivery:
     new = _fresh(uow, told)
     if not delivery_store.claim(uow, new):
         return _again(uow, told)
-    outcome = told.outcome or _outcome(uow, told, new)
-    if told.fetch and outcome not in ("ignored", "elsewhere"):
+    if told.fetch:
+        # Before the facts: it holds the repository's row, so that of two deliveries at one moment neither
+        # overwrites what the other told.
         want(uow, told.repository)
+    outcome = told.outcome or _outcome(uow, told, new)
     if outcome != new.outcome:
         delivery_store.change(uow, new.id, outcome=outcome)
     return replace(new, outcome=outcome)
@@ -59,8 +59,7 @@ def _again(uow: UnitOfWork, told: Received) -> Delivery:
             f"the delivery {told.delivery_id} of {told.repository} came before, with other content",
             todo="Nothing was changed. A forge never sends other content under one id: somebody else did.",
         )
-    delivery_store.change(uow, known.id, times=known.times + 1, last_at=uow.now())
-    return replace(known, times=known.times + 1, last_at=uow.now())
+    return replace(known, times=delivery_store.count_again(uow, known.id), last_at=uow.now())
 
 
 def _outcome(uow: UnitOfWork, told: Received, new: Delivery) -> Outcome:
@@ -73,16 +72,12 @@ def _outcome(uow: UnitOfWork, told: Received, new: Delivery) -> Outcome:
 
 def _record(uow: UnitOfWork, pull: PullRequest, told: Received) -> bool:
     """Keep what is new in it; whether anything is."""
-    delivery_store.lock_pull_request(uow, pull.repository, pull.number)
     delivery_store.add_reviews(uow, told.reviews)
     known = store.pull_request(uow, pull.repository, pull.number)
     found = combined(known, pull)
     said = delivery_store.reviews_of(uow, pull.repository, pull.number)
     found = replace(found, approvers=approvers(said, found.head))
-    try:
-        return found != known and store.save_pull_request(uow, found)
-    except sa.exc.IntegrityError:  # its first two deliveries, at the same moment
-        raise Retry(f"pull request {pull.number} of {pull.repository} became known this moment") from None
+    return found != known and store.save_pull_request(uow, found)
 
 
 def note_refused(uow: UnitOfWork, repository: str, forge: str, error: str) -> None:
