@@ -29,7 +29,7 @@ Outcome = Literal[
     "ignored",  # an event that Clearway has no use for
     "unreadable",  # not in the documented form; to be fetched
     "elsewhere",  # it tells of another repository
-    "refused",  # not signed with a secret that is valid
+    "unsigned",  # refused: not signed with a secret that is valid
 ]
 
 

@@ -55,6 +55,14 @@ STATES: Mapping[str, tuple[str, str]] = {
     "advanced": ("moved on", "good"),
     "rewritten": ("rewritten", "bad"),
     "deleted": ("deleted", "wait"),
+    "fetch": ("had it fetched", "good"),
+    "recorded": ("recorded", "good"),
+    "outdated": ("older than known", "quiet"),
+    "repeated": ("a repetition", "quiet"),
+    "ignored": ("of no use here", "quiet"),
+    "unreadable": ("cannot be read", "bad"),
+    "elsewhere": ("of another repository", "bad"),
+    "unsigned": ("not signed, refused", "bad"),
     "inconclusive": ("cannot tell yet", "wait"),
 }
 

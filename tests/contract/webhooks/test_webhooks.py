@@ -114,7 +114,7 @@ def test_a_wrong_secret_and_no_secret_get_one_answer(listening: Listening) -> No
     assert {each.status_code for each in refused} == {404}
     assert len({each.content for each in refused if each.url.path.count("/") == 2}) == 1
     assert listening.pull() is None
-    assert [each.outcome for each in listening.deliveries()] == ["refused"]
+    assert [each.outcome for each in listening.deliveries()] == ["unsigned"]
     assert listening.queued() == 0
 
 

@@ -111,3 +111,30 @@ def test_moves_come_in_pages(client: Callable[..., Held], database: Database, st
     rest = vic.get(f"/v1/repositories/shop-code/moves?limit=3&cursor={first['next_cursor']}").json()
     assert [each["ref"][-2:] for each in rest["items"]] == ["b1", "b0"]
     assert vic.get("/v1/repositories/none/moves").status_code == 404
+
+
+def test_deliveries_are_paged(client: Callable[..., Held], database: Database, started: Started) -> None:
+    """What forges told is seen by whoever reads the platform, newest first, with what is wrong with it."""
+    with database.begin() as uow:
+        for number in range(3):
+            told = source.Received(
+                repository="shop-code",
+                forge="github",
+                delivery_id=f"delivery-{number}",
+                event="push",
+                digest="sha256:" + str(number) * 64,
+                about="push to main",
+                fetch=True,
+            )
+            source.receive(uow, told)
+        source.note_refused(uow, "shop-code", "github", "not signed")
+    page = client("vic").get("/v1/repositories/shop-code/deliveries?limit=2").json()
+    assert [(each["outcome"], each["delivery_id"]) for each in page["items"]] == [
+        ("unsigned", "(refused)"),
+        ("fetch", "delivery-2"),
+    ]
+    rest = client("vic").get(f"/v1/repositories/shop-code/deliveries?cursor={page['next_cursor']}").json()
+    assert [each["delivery_id"] for each in rest["items"]] == ["delivery-1", "delivery-0"]
+    assert client("vic").get("/v1/repositories/none/deliveries").status_code == 404
+    assert client("nobody").get("/v1/repositories/shop-code/deliveries").status_code == 403
+    assert started.flows == [("source.follow", {"repository": "shop-code"})] * 3

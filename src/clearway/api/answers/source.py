@@ -78,6 +78,50 @@ class RefMovePage(Paged):
     """Newest first."""
 
 
+class WebhookDelivery(Shape):
+    """What a forge told once."""
+
+    id: Annotated[str, Field(examples=["dlv_01jd8kfz3vq4"])]
+    """Names it here."""
+    repository: RepositoryName
+    """For which repository."""
+    forge: Literal["github", "gitlab", "azure-devops", "gitea", "forgejo", "generic"]
+    """In whose form."""
+    delivery_id: Annotated[str, Field(examples=["72d3162e-cc78-11e3-81ab-4c9367dc0958"])]
+    """Names it there; the digest of the body when the forge gave no name, `(refused)` for the one row that
+    counts what was refused."""
+    event: Annotated[str, Field(examples=["pull_request"])]
+    """What happened, in the forge's words."""
+    digest: Annotated[str, Field(examples=["sha256:9f86d081884c7d65"])]
+    """Of the body's bytes."""
+    about: Annotated[str, Field(examples=["pull request 12 merged"])]
+    """The same for people; empty when nothing could be read."""
+    number: int | None
+    """The pull request that it tells of."""
+    received_at: When
+    """When it came first."""
+    outcome: Literal[
+        "fetch", "recorded", "outdated", "repeated", "ignored", "unreadable", "elsewhere", "unsigned"
+    ]
+    """What came of it: `fetch`: only a hint; `recorded`: facts about a pull request were kept; `outdated`:
+    newer ones were known; `repeated`: the same bytes came under another id; `ignored`: an event of no use;
+    `unreadable`: not in the documented form; `elsewhere`: it tells of another repository; `unsigned`:
+    refused, as no valid secret signed it."""
+    error: str
+    """What is wrong with it; empty: nothing."""
+    times: int
+    """How often it came."""
+    last_at: When
+    """When it came last."""
+
+
+class WebhookDeliveryPage(Paged):
+    """What forges told."""
+
+    items: list[WebhookDelivery]
+    """Newest first."""
+
+
 class Credential(Shape):
     """That something is kept sealed; what it says is never shown."""
 

@@ -44,6 +44,17 @@ def moves(ask: Asked, name: str, cursor: Cursor = None, limit: Limit = 50) -> Re
     return read_page(ask, look, show=shown)
 
 
+@router.get("/{name}/deliveries", **needs("platform:read", "WebhookDeliveryPage", errors=(404,)))
+def deliveries(ask: Asked, name: str, cursor: Cursor = None, limit: Limit = 50) -> Response:
+    """What forges told through webhooks, newest first, and what came of it."""
+
+    def look(uow: UnitOfWork) -> Page[source.Delivery]:
+        source.repository(uow, name)
+        return source.deliveries(uow, name, after=cursor, limit=limit)
+
+    return read_page(ask, look, show=shown)
+
+
 @router.post("/{name}/sync", status_code=202, **needs("build:run", "Repository", errors=(404, 409)))
 def sync(ask: Asked, name: str, body: SyncBody) -> Response:
     """Have a declared repository fetched soon."""

@@ -29,6 +29,7 @@ def add(app: typer.Typer) -> None:
     command(source, "show", "clearway source show shop")(show)
     command(source, "sync", "clearway source sync shop")(sync)
     command(source, "audit", "clearway source audit src/prices.py:12 --service shop")(audit)
+    command(source, "deliveries", "clearway source deliveries shop")(deliveries)
     credential = group(
         source,
         "credential",
@@ -128,6 +129,39 @@ def sync(
     return OK
 
 
+def deliveries(
+    context: Context,
+    repository: Annotated[
+        str, typer.Argument(help="The repository's name. [all]", metavar="[REPOSITORY]")
+    ] = "",
+    limit: Annotated[int, typer.Option(help="How many of each repository.", min=1, max=5000)] = 20,
+) -> None:
+    """List what forges told through webhooks, newest first, and what came of it."""
+    named = [repository] if repository else _listening(context)
+    found: list[Any] = []
+    for name in named:
+        found += context.server.items(f"/v1/repositories/{_quoted(name)}/deliveries", limit)
+    found.sort(key=lambda each: str(each["id"]), reverse=True)
+    rows = [
+        (
+            each["received_at"][:19],
+            each["repository"],
+            each["about"] or each["event"] or each["delivery_id"],
+            each["outcome"] + (f" ({each['times']} times)" if each["times"] > 1 else ""),
+            each["error"],
+        )
+        for each in found
+    ]
+    headings = ("received", "repository", "about", "came of it", "what is wrong")
+    context.show(found, lambda: context.table(headings, rows, "nothing was delivered yet"))
+
+
+def _listening(context: Context) -> list[str]:
+    """The repositories that take somebody's webhooks."""
+    found = context.server.items("/v1/repositories", 5000)
+    return [each["name"] for each in found if each["forge"] != "none"]
+
+
 def set_credential(
     context: Context,
     repository: Repository,
@@ -191,9 +225,11 @@ def _value(kind: str, file: Path | None) -> str:
 
 
 def _new_secret() -> str:
+    """In the form of Standard Webhooks, which GitLab wants of a signing token; the others take any text."""
+    import base64
     import secrets
 
-    return secrets.token_urlsafe(32)
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
 def _quoted(text: str) -> str:

@@ -83,7 +83,7 @@ def _record(uow: UnitOfWork, pull: PullRequest, told: Received) -> bool:
 def note_refused(uow: UnitOfWork, repository: str, forge: str, error: str) -> None:
     """Remember that a delivery was refused: one row a repository, for whoever wonders why nothing comes."""
     before = delivery_store.named(uow, repository, REFUSED_ID)
-    told = Received(repository, forge, REFUSED_ID, "", "", "", fetch=False, outcome="refused", error=error)
+    told = Received(repository, forge, REFUSED_ID, "", "", "", fetch=False, outcome="unsigned", error=error)
     times = before.times + 1 if before else 1
     delivery_store.replace(uow, replace(_fresh(uow, told), times=times))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from starlette.responses import Response
 
 from clearway import source
+from clearway.storage import UnitOfWork
 from clearway.web.visit import Visit
+
+DELIVERIES = 20
 
 
 def index(visit: Visit) -> Response:
@@ -28,12 +32,18 @@ def show(visit: Visit) -> Response:
             "found": source.repository(uow, name),
             "moves": moves.items,
             "following": moves.next_cursor,
+            "deliveries": deliveries(uow, name),
             "may_sync": visit.may(uow, "build:run"),
             "may_seal": visit.may(uow, "secret:write"),
             "credentials": source.kept_credentials(uow, visit.actor, name),
             "secret": "",
         }
     return visit.page("parts/repository-live.html" if visit.partial else "repository.html", **values)
+
+
+def deliveries(uow: UnitOfWork, name: str) -> Sequence[source.Delivery]:
+    """The newest of what a forge told; the rest is in the API."""
+    return source.deliveries(uow, name, limit=DELIVERIES).items
 
 
 def sync(visit: Visit) -> Response:

@@ -101,7 +101,7 @@ def test_refused_deliveries_are_one_row(listening: Listening) -> None:
     for number in range(20):
         assert listening.post(sent("github", 0, id=f"d-{number}", secret=b"wrong")).status_code == 404
     [row] = listening.deliveries()
-    assert (row.outcome, row.times) == ("refused", 1)
+    assert (row.outcome, row.times) == ("unsigned", 1)
     listening.app.state.noted.clear()  # a minute later
     listening.post(sent("github", 0, secret=b"wrong"))
     assert [each.times for each in listening.deliveries()] == [2]
