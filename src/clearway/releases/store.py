@@ -374,19 +374,26 @@ class Ran:
     at: datetime | None
     commit: str
     version: str
+    digest: str
 
 
 def ran_at(uow: UnitOfWork, service: str, environment: str, limit: int) -> list[Ran]:
-    """What succeeded at a place, newest first, with the commits of its releases; rollbacks too."""
+    """What succeeded at a place, the last to finish first, with its releases' commits; rollbacks too."""
     query = (
-        sa.select(promotions.c.id, promotions.c.finished_at, releases.c.commit, releases.c.version)
+        sa.select(
+            promotions.c.id,
+            promotions.c.finished_at,
+            releases.c.commit,
+            promotions.c.version,
+            promotions.c.release_digest,
+        )
         .join(releases, releases.c.id == promotions.c.release_id)
         .where(
             promotions.c.service == service,
             promotions.c.environment == environment,
             promotions.c.state == "succeeded",
         )
-        .order_by(promotions.c.id.desc())
+        .order_by(promotions.c.finished_at.desc(), promotions.c.id.desc())
         .limit(limit)
     )
     return [Ran(*row) for row in uow.connection.execute(query)]

@@ -15,6 +15,7 @@ from .model import Commit, check_location, check_path, check_ref, is_sha, public
 from .patches import FileChange, Patch, patch_of
 from .ports import Cipher
 from .pulls import PullRequest, Review, State, Verdict
+from .reach import Reach
 from .refs import RefEntry, RefMove
 from .repo import (
     Repo,
@@ -81,6 +82,7 @@ __all__ = [
     "Overseen",
     "Patch",
     "PullRequest",
+    "Reach",
     "Received",
     "RefEntry",
     "RefMove",

@@ -56,6 +56,10 @@ class Repo:
             raise NotFound(f"no commit {sha} in this repository", todo="Push it, then try again.")
         return found
 
+    def holds(self, sha: str) -> bool:
+        """Whether this is the full id of a commit that is here."""
+        return is_sha(sha) and isinstance(self._git.get(sha), _libgit2().Commit)
+
     def reference(self, name: str) -> str | None:
         """The commit a full reference leads to, through tags; None when there is none."""
         try:
@@ -136,9 +140,12 @@ class Repo:
                 f"the history of {include[:12]} is not whole: {error}", todo="Fetch the repository again."
             ) from None
 
-    def walk_all(self, tips: Iterable[str]) -> Iterator[Any]:
-        """Every commit that one of the tips reaches: newest first, no commit before one that builds on it."""
-        mode = _libgit2().enums.SortMode.TOPOLOGICAL | _libgit2().enums.SortMode.TIME
+    def walk_all(self, tips: Iterable[str], *, by_time: bool = True) -> Iterator[Any]:
+        """Every commit that one of the tips reaches: no commit before one that builds on it, and where that
+        leaves a choice the newest first, unless `by_time` is not wanted (a third faster)."""
+        mode = _libgit2().enums.SortMode.TOPOLOGICAL
+        if by_time:
+            mode |= _libgit2().enums.SortMode.TIME
         walker = self._git.walk(None, mode)
         for sha in tips:
             walker.push(self.find(sha).id)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from datetime import timedelta
 
 import pytest
 from house import DANA, OTTO, RITA, House
 
 from clearway import releases, source
 from clearway.kernel import Actor, NotFound
+from clearway.releases import store as release_store
 from clearway.source import PullRequest
 
 # The package's own name of it is the function's.
@@ -125,3 +127,45 @@ def test_who_may_not_see_an_environment_does_not(house: House) -> None:
     (found,) = ask(house, commit, actor=Actor("nobody"))
     assert (found.runs, found.missing) == ((), ())
     assert ask(house, commit, actor=RITA)[0].runs
+
+
+def test_a_cherry_pick_runs_in_its_place(house: House) -> None:
+    """A fix that was picked onto a release branch is said to run there, and as what."""
+    house.release("1.0.0")
+    house.to("uat", "1.0.0")
+    house.commit("feat: gifts", gifts="1")
+    fix = house.commit("fix: prices", prices="1")
+    house.made.git("checkout", "--quiet", "-b", "release/1.0", "HEAD~2")
+    house.made.git("cherry-pick", fix)
+    picked = house.made.git("rev-parse", "HEAD")
+    house.mirrors.sync("shop", str(house.made.root))
+    house.release("1.0.1")
+    house.to("uat", "1.0.1")
+    (found,) = ask(house, fix, service="shop")
+    assert [(run.environment, run.version, run.picked) for run in found.runs] == [
+        ("dev", "1.0.1", picked),
+        ("uat", "1.0.1", picked),
+    ]
+    assert found.runs[0].promotion == house.at("dev")[0].id
+
+
+def test_the_row_is_by_what_finished(house: House) -> None:
+    """Of two promotions the one that finished last is what runs, whichever was asked for first."""
+    commit = house.made.git("rev-parse", "HEAD")
+    house.release("1.0.0")
+    house.to("dev", "1.0.0")
+    first = house.at("dev")[0]
+    house.commit("fix: more", a="1")
+    house.release("1.0.1")
+    house.to("dev", "1.0.1")
+    (run,) = ask(house, commit, service="shop")[0].runs
+    assert (run.promotion, run.since) == (first.id, first.finished_at)
+    newest = house.at("dev")[0]
+    assert first.finished_at is not None
+    with house.database.begin() as uow:
+        table = release_store.promotions
+        early = first.finished_at - timedelta(days=1)
+        uow.connection.execute(table.update().filter_by(id=newest.id).values(finished_at=early))
+        release_store.settle(uow, first, runs=True)
+    (run,) = ask(house, commit, service="shop")[0].runs
+    assert (run.version, run.promotion) == ("1.0.0", newest.id)

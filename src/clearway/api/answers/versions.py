@@ -58,6 +58,8 @@ class WhereRun(Shape):
     """From when on every release there had it; null: it is not known."""
     promotion: str | None
     """The promotion that brought it; null: it is not known."""
+    picked: Commit | None
+    """The cherry-pick that runs there in its place; null: it is there itself."""
 
 
 class Where(Shape):

@@ -120,7 +120,8 @@ def where(
             context.say(f"{each['service']} {each['commit'][:10]} {each['subject']} ({each['author']})")
             for run in each["runs"]:
                 since = f" since {run['since'][:16]}, by {run['promotion']}" if run["promotion"] else ""
-                context.say(f"  {run['environment']}: in {run['version']}{since}")
+                picked = f", as the cherry-pick {run['picked'][:10]}" if run["picked"] else ""
+                context.say(f"  {run['environment']}: in {run['version']}{since}{picked}")
             for name in each["missing"]:
                 context.say(f"  {name}: not yet")
             if not each["runs"] and not each["missing"]:
