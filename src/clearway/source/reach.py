@@ -32,7 +32,24 @@ class Reach:
 
     def has(self, tip: str, sha: str) -> bool:
         """Whether the tip's history has the commit, which may be itself; no, for what is none of the tips."""
-        return bool(self._tips_with(sha) & self._bit.get(tip, 0))
+        return bool(self.tips_with(sha) & self.mark(tip))
+
+    def mark(self, tip: str) -> int:
+        """The bit of a tip in `tips_with`; none, for what is none of the tips."""
+        return self._bit.get(tip, 0)
+
+    def tips_with(self, sha: str) -> int:
+        """The marks of all tips that have the commit in their history, as one number."""
+        wanted = bytes.fromhex(sha)
+        low, high = 0, len(self._set_of)
+        while low < high:
+            middle = (low + high) // 2
+            if self._ids[middle * _ID : middle * _ID + _ID] < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        found = low < len(self._set_of) and self._ids[low * _ID : low * _ID + _ID] == wanted
+        return self._sets[self._set_of[low]] if found else 0
 
     def _walk(self, repo: Repo) -> tuple[bytes, array[int]]:
         known: dict[int, int] = {}  # a set of tips, and where it is kept
@@ -50,18 +67,6 @@ class Reach:
             _pass_on(coming, each, mine)
         rows.sort()
         return b"".join(raw for raw, _ in rows), array("I", [place for _, place in rows])
-
-    def _tips_with(self, sha: str) -> int:
-        wanted = bytes.fromhex(sha)
-        low, high = 0, len(self._set_of)
-        while low < high:
-            middle = (low + high) // 2
-            if self._ids[middle * _ID : middle * _ID + _ID] < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        found = low < len(self._set_of) and self._ids[low * _ID : low * _ID + _ID] == wanted
-        return self._sets[self._set_of[low]] if found else 0
 
 
 def _pass_on(coming: dict[Any, int], commit: Any, mine: int) -> None:

@@ -98,14 +98,14 @@ class _Past:
     """What ran at a service's places, the last first, and what each of those releases has."""
 
     ran: Mapping[str, list[store.Ran]]  # only places where something runs; its row begins with that
+    marks: Mapping[str, list[int]]  # of the commits of those releases, in the index
     reach: source.Reach
 
     def run(self, stop: str, sha: str) -> Run | None:
         """The unbroken row of releases with the commit, up to what runs now; None when that is without it."""
-        row = self.ran.get(stop, [])
-        length = next(
-            (number for number, each in enumerate(row) if not self.reach.has(each.commit, sha)), len(row)
-        )
+        row, having = self.ran.get(stop, []), self.reach.tips_with(sha)
+        marks = enumerate(self.marks.get(stop, []))
+        length = next((number for number, mark in marks if not having & mark), len(row))
         if not length:
             return None
         if length == MOST_RUNS:  # it may have begun before: no answer is better than a wrong one
@@ -135,7 +135,9 @@ def _past(uow: UnitOfWork, repo: source.Repo, service: str, stops: list[str]) ->
         # What finished last is what runs, but where two overlapped: the row begins with what runs.
         begin = next((number for number, each in enumerate(row) if each.promotion == promotion), 0)
         ran[stop] = row[begin:]
-    past = _Past(ran, source.Reach(repo, (each.commit for row in ran.values() for each in row)))
+    reach = source.Reach(repo, (each.commit for row in ran.values() for each in row))
+    marks = {stop: [reach.mark(each.commit) for each in row] for stop, row in ran.items()}
+    past = _Past(ran, marks, reach)
     with _PASTS_LOCK:
         _PASTS[key] = past
         while len(_PASTS) > MOST_PASTS:
