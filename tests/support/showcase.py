@@ -165,6 +165,25 @@ class Showcase(House):
             source.set_credential(uow, ROOT, "tools", "password", "not shown", username="reader")
             source_store.save_moves(uow, "tools", moved, {"refs/heads/main": 3}, first=False)
             source_store.save_state(uow, "tools", synced_at=uow.now(), begun_at=uow.now())
+            for number, (about, outcome, error) in enumerate(
+                (
+                    ("pull request 12 <b>merged</b>", "recorded", ""),
+                    ("", "elsewhere", "it tells of https://git.example/cart.git"),
+                )
+            ):
+                told = source.Received(
+                    repository="tools",
+                    forge="github",
+                    delivery_id=f"delivery-{number}",
+                    event="pull_request",
+                    digest="sha256:" + str(number) * 64,
+                    about=about,
+                    fetch=False,
+                    outcome=outcome,  # type: ignore[arg-type]
+                    error=error,
+                )
+                source.receive(uow, told)
+            source.note_refused(uow, "tools", "github", "not signed with a secret that is set here")
             source_store.save_state(uow, "gone", failures=2, error="git refused: not found <b>bold</b>")
 
     def failed_cut(self) -> None:

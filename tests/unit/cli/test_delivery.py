@@ -12,7 +12,7 @@ import structlog
 from house import House
 from servers import Settings, serving
 
-from clearway import access, build
+from clearway import access, build, source
 from clearway.api import create_app
 from clearway.build import Workshop
 from clearway.cli import exits, watch
@@ -311,3 +311,29 @@ def test_who_changed_a_line(house: House, by: Callable[..., Any]) -> None:
     for wrong in (("../x",), ("prices.py:9",), ("none",), ("prices.py", "--ref", "none")):
         assert by("dana", "source", "audit", *wrong, "--service", "shop").code == exits.USAGE
     assert by("dana", "source", "audit", "prices.py", "--service", "ghost").code == exits.USAGE
+
+
+def test_what_forges_told(house: House, by: Callable[..., Any]) -> None:
+    """Of one repository, or of all that take webhooks; what is wrong stands beside it."""
+    assert "nothing was delivered yet" in by("vera", "source", "deliveries", "shop").out
+    house.apply("{kind: Repository, name: tools, location: /srv/tools.git, forge: gitea}")
+    with house.database.begin() as uow:
+        told = source.Received(
+            repository="tools",
+            forge="gitea",
+            delivery_id="one",
+            event="push",
+            digest="sha256:" + "0" * 64,
+            about="push to main",
+            fetch=True,
+        )
+        source.receive(uow, told)
+        source.receive(uow, told)
+        source.note_refused(uow, "tools", "gitea", "not signed with a secret that is set here")
+    one = by("vera", "source", "deliveries", "tools").out
+    assert "push to main" in one
+    assert "fetch (2 times)" in one
+    assert "not signed" in one
+    everything = by("vera", "source", "deliveries", "--json").json
+    assert [each["outcome"] for each in everything] == ["unsigned", "fetch"]
+    assert by("vera", "source", "deliveries", "none").code == exits.USAGE

@@ -112,7 +112,11 @@ def _listener(database: Database, name: str) -> Listener | None:
         known = next((each for each in catalog.repositories(uow) if each.name == name), None)
         if known is None or known.forge not in FORGES:
             return None
-        valid = tuple(each for each in source.webhook_secrets(uow, name) if each)
+        try:
+            valid = tuple(each for each in source.webhook_secrets(uow, name) if each)
+        except ClearwayError as error:  # sealed for another key, or changed: as if there were none
+            log.error("the webhook's secret of %s cannot be used: %s", name, error)
+            valid = ()
         return Listener(name, known.location, FORGES[known.forge], valid)
 
 

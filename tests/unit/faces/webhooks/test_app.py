@@ -14,6 +14,7 @@ from listening import Listening
 from starlette.testclient import TestClient
 
 from clearway import source
+from clearway.config import FakeCipher
 from clearway.faces.webhooks import app, create_app
 from clearway.kernel import Retry
 
@@ -113,3 +114,11 @@ def test_events_and_ids_are_kept_printable(listening: Listening) -> None:
     headers = {name: value.encode("latin-1") for name, value in delivery.headers.items()}
     listening.http.post("/hooks/shop-code", content=delivery.body, headers=headers)
     assert listening.deliveries()[0].event == "x[31my"
+
+
+def test_a_secret_that_cannot_be_unsealed_is_none(listening: Listening) -> None:
+    """Sealed for another key: nothing is taken, and strangers are not told why."""
+    listening.database.tools[source.Cipher] = FakeCipher()
+    refused = listening.post(sent("github", 0))
+    assert refused.status_code == 404
+    assert refused.content == listening.post(sent("github", 0), name="no-such").content
