@@ -21,6 +21,8 @@ PAGES = [
     "/", "/?q=nothing-like-it", "/?show=attention", "/services/shop", "/services/shop/next",
     "/services/shop/next?ref=none", "/cuts/cut_0_failed", "/services/shop/compare?since=none",
     "/services/shop/compare?environment=prod", "/services/shop/compare?since=1.0.0&audience=customers",
+    "/services/shop/commits/main", "/services/shop/history", "/services/shop/history?path=shop",
+    "/services/shop/history?path=shop/prices.py:5", "/services/shop/history?path=../x",
     "/releases", "/releases/shop/1.2.0",
     "/releases/shop/1.3.0/to/prod", "/promotions", "/approvals", "/builds", "/builds/bld_0_broken",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",

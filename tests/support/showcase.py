@@ -33,6 +33,13 @@ canary:
 """
 ).replace('command: ["./shop"]', 'command: ["./shop"], metrics: {path: /metrics}')
 
+PRICES = {
+    "1.0.0": {"shop/prices.py": "RATE = 20\n\n\ndef total(prices):\n    return sum(prices)\n"},
+    "1.1.0": {
+        "shop/prices.py": "RATE = 20\n\n\ndef total(prices):\n    return round(sum(prices), 2)\n",
+        "shop/<b>bold</b>.html": "<script>alert(1)</script>\n<b>bold</b>\n",
+    },
+}
 PASSWORD = "correct horse battery staple"
 BOUNDS = (0.01, 0.05, 0.1, 0.5)
 
@@ -132,7 +139,7 @@ class Showcase(House):
         with self.database.begin() as uow:
             config.set_value(uow, ROOT, "shop", "prod", "GREETING", "Good day", "more polite")
         for version, subject in (("1.0.0", "feat: sell things"), ("1.1.0", "feat(front): cheapest first")):
-            self.commit(subject, SHOP)
+            self.commit(subject, SHOP, **PRICES[version])
             self.log(self.release(version).build_id, "build | built", "test | Ran 3 tests")
             self.all_the_way(version)
         self.commit("perf(front): keep rendered pages", SHOP)
@@ -145,6 +152,7 @@ class Showcase(House):
         self.wait(5, 5.0)
         self.broken_build()
         self.failed_cut()
+        self.pull_request()
         self.followed()
         with self.database.begin() as uow:
             ledger.checkpoint(uow)
@@ -185,6 +193,16 @@ class Showcase(House):
                 source.receive(uow, told)
             source.note_refused(uow, "tools", "github", "not signed with a secret that is set here")
             source_store.save_state(uow, "gone", failures=2, error="git refused: not found <b>bold</b>")
+
+    def pull_request(self) -> None:
+        """The one that brought 1.1.0, as a forge tells it that means harm."""
+        sha = self.made.git("rev-parse", "HEAD~2")
+        with self.database.begin() as uow:
+            told = source.PullRequest(
+                "shop", 12, "<b>bold</b> prices", "", "dana-f", "merged", "main", sha, "javascript:alert(1)",
+                (), ("rita-f",), (), uow.now(), sha, "rita-f", uow.now(),
+            )  # fmt: skip
+            source.record_pull_request(uow, told)
 
     def failed_cut(self) -> None:
         """A release that was cut, tagged, and not built."""

@@ -18,6 +18,8 @@ PAGES = [
     "/cuts/cut_0_failed", "/services/shop/compare", "/services/shop/compare?environment=prod",
     "/services/shop/compare?since=1.0.0&to=1.3.0&audience=customers",
     "/services/shop/compare?since=none", "/services/shop/compare?since=1.0.0&audience=nobody",
+    "/services/shop/commits/main", "/services/shop/history", "/services/shop/history?path=shop",
+    "/services/shop/history?path=shop/prices.py&line=5", "/services/shop/history?path=../x",
     "/builds", "/builds/bld_0_broken",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",
