@@ -272,10 +272,20 @@ class ServiceDefinition(Document):
     """The configuration schema: what every environment must provide."""
     migrations: tuple[Migration, ...] = ()
     """Changes of stored data, in order."""
+    flags: tuple[Word, ...] = Field(default=(), max_length=20)
+    """Files of feature flags in flagd's JSON form, in the service's folder; notes tell what changed."""
     compatibility: Compatibility = Compatibility()
     """Which stored data the release understands."""
     canary: Canary | None = None
     """What a canary of this service is judged by."""
+
+    @field_validator("flags")
+    @classmethod
+    def _inside(cls, flags: tuple[str, ...]) -> tuple[str, ...]:
+        for path in flags:
+            if path.startswith("/") or "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+                raise ValueError(f"`{path[:80]}` leaves the service's folder; expected a file inside it")
+        return flags
 
     @model_validator(mode="after")
     def _coherent(self) -> ServiceDefinition:

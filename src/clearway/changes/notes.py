@@ -62,6 +62,7 @@ class Known:
     tickets: Sequence[Tickets] = ()
     configuration: tuple[str, ...] = ()  # what operators must know of configuration, in words
     migrations: tuple[str, ...] = ()  # names of migrations that are new
+    flags: tuple[str, ...] = ()  # what changed of the repository's feature flags, in words
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Notes:
     configuration: tuple[str, ...] = ()
     migrations: tuple[str, ...] = ()
     links: tuple[tuple[str, str], ...] = ()  # tickets with their addresses
+    flags: tuple[str, ...] = ()
 
     @property
     def breaking(self) -> tuple[Change, ...]:
@@ -101,6 +103,7 @@ class Notes:
             "configuration": list(self.configuration),
             "migrations": list(self.migrations),
             "links": [list(each) for each in self.links],
+            "flags": list(self.flags),
         }
         plain = {name: value for name, value in asdict(self).items() if name not in later}
         plain["changes"] = [each.to_json() for each in self.changes]
@@ -121,6 +124,7 @@ def notes_from_json(value: Mapping[str, Any]) -> Notes:
         "removed": tuple(change_from_json(each) for each in value.get("removed", ())),
         "configuration": tuple(value.get("configuration", ())),
         "migrations": tuple(value.get("migrations", ())),
+        "flags": tuple(value.get("flags", ())),
         "links": tuple((str(ticket), str(url)) for ticket, url in value.get("links", ())),
     }
     return Notes(**{**value, "changes": changes, "authors": authors, **later})
@@ -171,6 +175,7 @@ def make_notes(
         more.configuration,
         more.migrations,
         tuple((ticket, url) for ticket, url in sorted(links.items()) if url),
+        more.flags,
     )
 
 

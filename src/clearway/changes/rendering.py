@@ -93,6 +93,7 @@ def _around(notes: Notes, audience: str) -> list[tuple[str, tuple[Line, ...]]]:
     if audience != "customers":
         found.append(("Goes away", [_line(notes, each, audience) for each in notes.removed[:MOST_LISTED]]))
         found.append(("Configuration", [Line(each) for each in notes.configuration]))
+        found.append(("Flags", [Line(each) for each in notes.flags]))
         found.append(("Migrations", [Line(each) for each in notes.migrations]))
     if audience == "engineers":
         found.append(("Authors", [Line(name, notes=(str(count),)) for name, count in notes.authors]))

@@ -223,6 +223,8 @@ class Notes(Shape):
     """What operators must know of configuration; left out when there is nothing."""
     migrations: list[str] = Field(default=[])
     """New migrations, in their order; left out when there are none."""
+    flags: list[str] = Field(default=[])
+    """What changed of the feature flags, in words; left out when nothing did."""
     links: list[tuple[str, str]] = Field(default=[])
     """Tickets with their addresses; left out when there are none."""
     digest: Digest

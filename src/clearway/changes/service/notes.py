@@ -10,8 +10,9 @@ from typing import Any
 
 from clearway import catalog, source
 from clearway.changes import affected, store
+from clearway.changes.flags import FlagSet, flag_changes, read_flags
 from clearway.changes.notes import Known, Notes, make_notes, notes_from_json
-from clearway.kernel import NotFound
+from clearway.kernel import Invalid, NotFound
 from clearway.storage import UnitOfWork
 
 MOST_COMPARED = 5000  # commits whose patches are compared with those of the other side
@@ -55,9 +56,37 @@ def draft_notes(
         known.tickets,
         affected.configuration(since_definition, definition or {}) if definition else (),
         affected.migrations(since_definition, definition or {}),
+        _flags(mirror, known.path, (commit, definition), (since_commit, since_definition)),
     )
     since = {"since_version": since_version, "since_commit": since_commit}
     return make_notes(service, version, commit, read.new, known=more, **since)
+
+
+_Side = tuple[str | None, Mapping[str, Any] | None]  # a commit, and its clearway.yaml
+
+
+def _flags(mirror: Path, folder: str, here: _Side, before: _Side) -> tuple[str, ...]:
+    """What changed of the feature flags; a file that only one side names is read on both."""
+    named = dict.fromkeys([*((before[1] or {}).get("flags") or ()), *((here[1] or {}).get("flags") or ())])
+    paths = tuple(name if folder == "." else f"{folder}/{name}" for name in named)
+    if not paths or here[0] is None:
+        return ()
+    old = _flag_set(mirror, before[0], paths) if before[0] else None
+    return flag_changes(old, _flag_set(mirror, here[0], paths))
+
+
+@lru_cache(maxsize=64)
+def _flag_set(mirror: Path, commit: str, paths: tuple[str, ...]) -> FlagSet:
+    repo = source.Repo(mirror)
+    files = []
+    for path in paths:
+        try:
+            files.append((path, source.read_file(repo, commit, path)))
+        except NotFound:
+            continue
+        except Invalid:  # a folder, a link, or huge: told as one that cannot be read
+            files.append((path, b""))
+    return read_flags(files)
 
 
 @dataclass(frozen=True)
