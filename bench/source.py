@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import histories, where
+from bench import histories, webhooks, where
 from bench.figures import Figure, median, spread, timed
 from clearway import source
 
@@ -194,4 +194,4 @@ def _grow(place: Path, commits: int) -> None:
     subprocess.run(["git", f"--git-dir={place}", "fast-import", "--quiet"], input=stream, check=True)
 
 
-FIGURES = [notes_and_versions, import_and_fetch, where.where_ms]
+FIGURES = [notes_and_versions, import_and_fetch, where.where_ms, webhooks.webhooks]
