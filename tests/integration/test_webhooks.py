@@ -167,8 +167,58 @@ def test_a_flood_is_a_few_fetches(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         told = told.but(body=told.body.replace(b'"forced": false', b'"forced": false, "n": %d' % number))
         assert listening.post(told).json()["outcome"] == "fetch"
         listening.house.clock.advance(1)
+    assert listening.queued() == 1
     listening.house.run()
     assert len(looked) == 1
+
+
+def test_news_that_come_while_it_is_fetched_are_fetched_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A push whose delivery arrives after git has listed the branches starts no second look, and the one that
+    goes on does not end without it; then nothing is left to do, and the next delivery starts a new one."""
+    listening = Listening(tmp_path, "github")
+    sync, pushed = source.Mirrors.sync, []
+
+    def push_meanwhile(mirrors: source.Mirrors, *arguments: object) -> object:
+        done = sync(mirrors, *arguments)  # type: ignore[arg-type]
+        if not pushed:
+            pushed.append(listening.made.commit({"a.txt": "2"}))
+            listening.house.clock.advance(1)
+            assert listening.post(sent("github", 1, id="meanwhile")).status_code == 202
+        return done
+
+    monkeypatch.setattr(source.Mirrors, "sync", push_meanwhile)
+    listening.post(sent("github", 0, id="first"))
+    listening.house.run()
+    assert [listening.commit_of()] == pushed
+    assert listening.queued() == 0
+    listening.post(sent("github", 2, id="later"))
+    assert listening.queued() == 1
+
+
+def test_a_repository_that_was_away_is_asked_again(tmp_path: Path) -> None:
+    """A look that failed is over: the next delivery starts a new one, without waiting for the pause."""
+    listening = Listening(tmp_path, "github", location=str(tmp_path / "moved"))
+    listening.post(sent("github", 0, id="first"))
+    listening.house.run()
+    listening.declare(str(listening.made.root))
+    listening.post(sent("github", 1, id="second"))
+    assert listening.queued() == 1
+    listening.house.run()
+    assert listening.commit_of() == listening.made.git("rev-parse", "HEAD")
+
+
+def test_a_look_that_was_lost_is_not_waited_for(tmp_path: Path) -> None:
+    """Ten minutes after a look was asked for that never ended, news start another."""
+    listening = Listening(tmp_path, "github")
+    listening.post(sent("github", 0, id="first"))
+    listening.house.queue.waiting.clear()
+    listening.post(sent("github", 1, id="second"))
+    assert listening.queued() == 0
+    listening.house.clock.advance(601)
+    listening.post(sent("github", 2, id="third", at=listening.house.clock()))
+    assert listening.queued() == 1
 
 
 class Machine:

@@ -55,6 +55,7 @@ states = sa.Table(
     sa.Column("begun_at", Instant),  # when the newest fetch that ended well began
     sa.Column("synced_at", Instant),  # when it ended
     sa.Column("wanted_at", Instant),  # somebody told of news
+    sa.Column("asked_at", Instant),  # since when a look is queued, or goes on; null: none is
     sa.Column("next_at", Instant, index=True),  # when to look unasked; null: never
     sa.Column("failures", sa.Integer, nullable=False),  # in a row
     sa.Column("error", sa.Text, nullable=False),
@@ -160,6 +161,7 @@ class FollowState:
     begun_at: datetime | None
     synced_at: datetime | None
     wanted_at: datetime | None
+    asked_at: datetime | None
     next_at: datetime | None
     failures: int
     error: str

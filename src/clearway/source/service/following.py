@@ -3,7 +3,7 @@
 Rules:
 1. Every fetch, whoever asked for it, ends in `record`: what moved is found against what was recorded, so a
    fetch whose process died is made good by the next one.
-2. Somebody who tells of news only sets `wanted_at`. A fetch that began later than that has brought it, so a
+2. Somebody who tells of news only sets `wanted_at`. A look goes on until it has what was told of, so a
    hundred deliveries at once are one fetch or two.
 """
 
@@ -137,21 +137,41 @@ def _lost(repo: Repo, moved: tuple[RefMove, ...], seen: Mapping[str, str]) -> di
 
 
 def want(uow: UnitOfWork, repository: str) -> None:
-    """Somebody told of news: have the repository fetched soon, in this transaction's wake. Twice is once."""
-    store.save_state(uow, repository, wanted_at=uow.now())
+    """Somebody told of news: have the repository fetched soon, in this transaction's wake. Twice is once.
+
+    While a look is queued or goes on, no other is started: it ends only when nothing newer was told of.
+    """
+    now = uow.now()
+    known = store.state(uow, repository, lock=True)
+    if known is not None and known.asked_at is not None and now < known.asked_at + LONGEST_FETCH:
+        store.save_state(uow, repository, wanted_at=now)
+        return
+    store.save_state(uow, repository, wanted_at=now, asked_at=now)
     workflow.start(uow, FOLLOW, f"follow/{repository}/{new_id('tell')}", {"repository": repository})
 
 
 def follow(database: Database, repository: str) -> None:
-    """Fetch a declared repository, unless what was told of has come already."""
-    with database.read() as uow:
-        known = next((each for each in catalog.repositories(uow) if each.name == repository), None)
-        state = store.state(uow, repository)
-    if known is None:
-        return  # it was deleted meanwhile
-    if state is not None and state.begun_at and state.wanted_at and state.begun_at > state.wanted_at:
-        return
-    fetch(database, known)
+    """Fetch a declared repository, and again while more was told of meanwhile."""
+    while True:
+        with database.read() as uow:
+            known = next((each for each in catalog.repositories(uow) if each.name == repository), None)
+            state = store.state(uow, repository)
+        if known is None or _has_come(state):
+            return  # it was deleted meanwhile, or another look had it
+        fetch(database, known)
+        with database.begin() as uow:
+            now = store.state(uow, repository, lock=True)
+            # By what was told, not by when: the clocks of two machines differ.
+            if now is None or state is None or now.wanted_at == state.wanted_at:
+                store.save_state(uow, repository, asked_at=None)
+                return
+
+
+def _has_come(state: store.FollowState | None) -> bool:
+    """Whether no look is asked for any more, and one began after the last news."""
+    if state is None or state.asked_at is not None or state.begun_at is None:
+        return False
+    return state.wanted_at is not None and state.begun_at > state.wanted_at
 
 
 def poll(database: Database) -> int:
@@ -162,8 +182,8 @@ def poll(database: Database) -> int:
     for each in due:
         with database.begin() as uow:
             # Put off before it is begun: a look that takes long must not be started again meanwhile.
-            store.save_state(uow, each.name, next_at=uow.now() + LONGEST_FETCH, wanted_at=uow.now())
-            workflow.start(uow, FOLLOW, f"follow/{each.name}/{new_id('poll')}", {"repository": each.name})
+            store.save_state(uow, each.name, next_at=uow.now() + LONGEST_FETCH)
+            want(uow, each.name)
     return len(due)
 
 
@@ -188,4 +208,6 @@ def _note_failure(database: Database, repository: catalog.Repository, error: Cle
         pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** min(failures, 8))
         pause = LONGEST_PAUSE if isinstance(error, Refused) else pause
         again = uow.now() + max(pause, repository.poll)
-        store.save_state(uow, repository.name, failures=failures, error=str(error)[:1000], next_at=again)
+        store.save_state(
+            uow, repository.name, failures=failures, error=str(error)[:1000], next_at=again, asked_at=None
+        )
