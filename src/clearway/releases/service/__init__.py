@@ -4,7 +4,7 @@ from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_
 from .approve import ATTEST, approve, cancel, reject
 from .audit import MOST_AUDITED, about_commit, audit
 from .calendars import all_calendars, apply, open_now, plan_apply
-from .compare import compare
+from .compare import brings, compare
 from .create import create
 from .cutting import CUT, FINISH, cut, cuts, fail, finish, make_tag, one_cut, propose_cut
 from .moving import advance
@@ -63,6 +63,7 @@ __all__ = [
     "apply",
     "approve",
     "audit",
+    "brings",
     "cancel",
     "change_request",
     "compare",

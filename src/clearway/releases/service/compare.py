@@ -60,6 +60,29 @@ def compare(
     )
 
 
+def brings(uow: UnitOfWork, service: str, version: str, replaces: str | None) -> Notes | None:
+    """What a release brings, and takes away, where another one runs (by its digest; None: nothing does).
+
+    None when the history cannot be read: whoever shows it does without.
+    """
+    there = store.release_by(uow, service=service, version=version)
+    here = store.release_by(uow, digest=replaces) if replaces else None
+    if there is None or (replaces and here is None):
+        return None
+    with contextlib.suppress(ClearwayError):
+        return changes.draft_notes(
+            uow,
+            service,
+            there.version,
+            there.commit,
+            since_version=here.version if here else None,
+            since_commit=here.commit if here else None,
+            definition=there.definition,
+            since_definition=here.definition if here else None,
+        )
+    return None
+
+
 def _point(uow: UnitOfWork, service: str, name: str) -> _Point:
     release = store.release_by(uow, service=service, version=name)
     if release is not None:

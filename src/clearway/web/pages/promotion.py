@@ -12,6 +12,8 @@ from clearway.storage import UnitOfWork
 from clearway.web import people, rollout
 from clearway.web.visit import Visit
 
+MOST_BROUGHT = 8
+
 
 def index(visit: Visit) -> Response:
     """Promotions, newest first."""
@@ -43,6 +45,9 @@ def show(visit: Visit) -> Response:
     """The page; or its moving parts, for a page that is open."""
     with visit.database.read() as uow:
         values = _gather(visit, uow, visit.part("id"))
+        if not visit.partial:  # commits do not move while the page is open
+            found: releases.Promotion = values["promotion"]
+            values |= brief(visit, uow, found.service, found.version, found.replaces_digest)
     if not visit.partial:
         return visit.page("promotion.html", renew=False, **values)
     renew = visit.query("form") != values["form_key"]
@@ -74,6 +79,15 @@ def _gather(visit: Visit, uow: UnitOfWork, promotion_id: str) -> dict[str, Any]:
         "rollout": rollout.view(uow, rolled) if rolled else None,
         "harm": harm,
     }
+
+
+def brief(visit: Visit, uow: UnitOfWork, service: str, version: str, replaces: str | None) -> dict[str, Any]:
+    """What a promotion brings and takes away, in short: what breaks first. For who may read releases."""
+    may = visit.may(uow, "release:read", service=service)
+    notes = releases.brings(uow, service, version, replaces) if may else None
+    told = () if notes is None else sorted(notes.changes, key=lambda each: not each.breaking)
+    taken = () if notes is None else notes.removed
+    return {"notes": notes, "brought": told[:MOST_BROUGHT], "taken": taken[:MOST_BROUGHT]}
 
 
 def approve(visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from clearway import artifacts, catalog, releases
 from clearway.kernel import NotFound
+from clearway.web.pages.promotion import brief
 from clearway.web.visit import Visit
 
 KINDS = {
@@ -62,6 +63,7 @@ def plan(visit: Visit) -> Response:
     service, version, environment = visit.part("service"), visit.part("version"), visit.part("environment")
     with visit.database.read() as uow:
         made = releases.dry_run(uow, visit.actor, service, version, environment)
+        brought = brief(visit, uow, service, version, made.content.replaces_digest)
     shown = made.to_json()
     return visit.page(
         "plan.html",
@@ -71,6 +73,7 @@ def plan(visit: Visit) -> Response:
         predicted=shown,
         plan=shown["content"],
         gates=shown["gates"]["verdicts"],
+        **brought,
     )
 
 
