@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from databases import make_database
-from forges import FORGES, SECRET, sent
+from forges import FORGES, SECRET, payload, sent
 from listening import Listening
 from repositories import Made
 from servers import serving
@@ -219,6 +220,72 @@ def test_a_look_that_was_lost_is_not_waited_for(tmp_path: Path) -> None:
     listening.house.clock.advance(601)
     listening.post(sent("github", 2, id="third", at=listening.house.clock()))
     assert listening.queued() == 1
+
+
+def pull_request(listening: Listening, name: str, at: str, **more: object) -> None:
+    """GitHub tells of pull request 12, which goes from topic to main."""
+    told = payload("github.pull_request.opened")
+    told["pull_request"] |= {"updated_at": at, **more}
+    told["pull_request"]["head"]["sha"] = listening.made.git("rev-parse", "topic")
+    delivery = sent("github", 1, id=name).but(body=json.dumps(told).encode())
+    assert listening.post(delivery).json()["outcome"] == "recorded"
+    listening.house.run()
+
+
+def test_a_pull_requests_own_commits_are_read_from_the_mirror(tmp_path: Path) -> None:
+    """GitHub, GitLab and Gitea do not tell them: they are found once the branch is fetched, follow it when it
+    goes on, and stay when it was squashed and deleted, so that each leads to the pull request."""
+    listening = Listening(tmp_path, "github")
+    made = listening.made
+    made.git("checkout", "--quiet", "-b", "topic")
+    own = [made.commit({"b.txt": "1"}), made.commit({"b.txt": "2"})]
+    pull_request(listening, "opened", "2026-03-01T09:00:00Z")
+    pull = listening.pull()
+    assert pull is not None
+    assert pull.commits == tuple(own)
+    made.git("checkout", "--quiet", "main")
+    made.commit({"a.txt": "2"})
+    made.git("checkout", "--quiet", "topic")
+    made.git("merge", "--quiet", "--no-edit", "main")
+    own += [made.git("rev-parse", "HEAD"), made.commit({"b.txt": "3"})]
+    pull_request(listening, "synchronized", "2026-03-01T09:01:00Z")
+    pull = listening.pull()
+    assert pull is not None
+    assert pull.commits == tuple(own)
+    made.git("checkout", "--quiet", "main")
+    made.git("merge", "--quiet", "--squash", "topic")
+    squashed = made.commit({}, "feat: all of it (#12)")
+    merged = {"merged": True, "merged_at": "2026-03-01T09:02:00Z", "merge_commit_sha": squashed}
+    pull_request(listening, "merged", "2026-03-01T09:02:00Z", state="closed", **merged)
+    made.git("branch", "--quiet", "-D", "topic")
+    listening.post(sent("github", 0, id="deleted"))
+    listening.house.run()
+    with listening.database.read() as uow:
+        found = source.pull_requests_of(uow, "shop-code", [*own, squashed])
+    assert {sha: [each.number for each in pulls] for sha, pulls in found.items()} == {
+        sha: [12] for sha in (*own, squashed)
+    }
+
+
+def test_a_pull_request_that_was_first_heard_of_when_it_was_merged(tmp_path: Path) -> None:
+    """The delivery that it was opened never came: what it had beside its target is told apart by what the
+    merge left. One that left the head itself tells nothing apart."""
+    listening = Listening(tmp_path, "github")
+    made = listening.made
+    made.git("checkout", "--quiet", "-b", "topic")
+    own = [made.commit({"b.txt": "1"}), made.commit({"b.txt": "2"})]
+    made.git("checkout", "--quiet", "main")
+    made.git("merge", "--quiet", "--no-ff", "--no-edit", "topic")
+    merged = {"state": "closed", "merged": True, "merged_at": "2026-03-01T09:02:00Z"}
+    pull_request(listening, "one", "2026-03-01T09:02:00Z", **merged, merge_commit_sha=own[-1])
+    pull = listening.pull()
+    assert pull is not None
+    assert pull.commits == ()
+    left = made.git("rev-parse", "main")
+    pull_request(listening, "two", "2026-03-01T09:03:00Z", **merged, merge_commit_sha=left)
+    pull = listening.pull()
+    assert pull is not None
+    assert pull.commits == tuple(own)
 
 
 class Machine:

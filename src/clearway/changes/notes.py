@@ -212,15 +212,17 @@ def _not_in(commits: Sequence[CommitLike], others: Sequence[CommitLike], known: 
 
 
 def _without_squashed(commits: Sequence[CommitLike], known: Known) -> list[CommitLike]:
-    """Without a pull request's own commits where the commit that it was squashed into is here too."""
+    """Without a pull request's own commits where the commit that it was squashed into is here too.
+
+    Where the merge left one of its own commits, nothing was squashed: the branch was moved on.
+    """
     here = {each.sha for each in commits}
     told = {
         sha
         for pulls in known.pulls.values()
         for pull in pulls
-        if pull.merge_commit in here
+        if pull.merge_commit in here and pull.merge_commit not in pull.commits
         for sha in pull.commits
-        if sha != pull.merge_commit
     }
     return [each for each in commits if each.sha not in told]
 

@@ -13,7 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from clearway.storage import Instant, UnitOfWork, metadata
 
 from .deliveries import Delivery
-from .pulls import Review
+from .pulls import PullRequest, Review
+from .store import pull_request_of, pull_requests
 
 deliveries = sa.Table(
     "source_deliveries",
@@ -117,6 +118,14 @@ def reviews_of(uow: UnitOfWork, repository: str, number: int) -> list[Review]:
     """Everything that reviewers said of a pull request."""
     query = sa.select(reviews).filter_by(repository=repository, number=number)
     return [Review(**row._mapping) for row in uow.connection.execute(query)]
+
+
+def pulls_without_commits(uow: UnitOfWork, repository: str, most: int) -> list[PullRequest]:
+    """Pull requests of which nobody told the own commits, those with the newest news first."""
+    told = sa.select(pull_requests).filter_by(repository=repository).where(pull_requests.c.state != "closed")
+    untold = sa.cast(pull_requests.c.commits, sa.Text) == "[]"
+    query = told.where(untold).order_by(pull_requests.c.updated_at.desc()).limit(most)
+    return [pull_request_of(row._mapping) for row in uow.connection.execute(query)]
 
 
 def _insert(uow: UnitOfWork, table: sa.Table) -> Any:

@@ -19,6 +19,7 @@ def follow(database: Database, run: Run, repository: str) -> None:
     """Fetch a repository. What fails stands on its page, and is tried again when its time has come."""
     try:
         service.follow(database, repository)
+        service.find_commits(database, repository)
     except ClearwayError as error:
         log.warning("the repository %s cannot be fetched: %s", repository, error)
 

@@ -172,6 +172,21 @@ def test_a_squashed_pull_request_and_its_own_commits_count_once(world: World) ->
     assert (change.text, change.pull, change.reviewers) == ("gifts (#7)", 7, ("qa-lead", "release-manager"))
 
 
+def test_a_branch_that_the_target_was_moved_on_to_is_told_whole(world: World) -> None:
+    """A pull request that left its own newest commit squashed nothing: each of its commits is told."""
+    base = head(world)
+    first, second = world.commit("feat: gifts", "gifts"), world.commit("fix: wraps", "wraps")
+    with world.database.begin() as uow:
+        source.record_pull_request(
+            uow,
+            PullRequest(
+                "shop", 7, "Gifts", "", "dev", "merged", "main", second, "", (), (),
+                (first, second), uow.now(), second,
+            ),
+        )  # fmt: skip
+    assert texts(told(world, head(world), base)) == ["gifts", "wraps"]
+
+
 def test_authors_are_called_as_the_mailmap_says(world: World) -> None:
     """One person with two names is one author."""
     base = head(world)

@@ -17,6 +17,7 @@ from .overview import (
     repositories,
     repository,
 )
+from .pull_commits import find_commits
 from .reading import (
     make_tag,
     open_repo,
@@ -37,6 +38,7 @@ __all__ = [
     "credentials",
     "deliveries",
     "fetch",
+    "find_commits",
     "follow",
     "forget_deliveries",
     "git_access",
