@@ -169,6 +169,9 @@ class Showcase(House):
             RefMove("refs/heads/fix/<b>bold</b>", None, "c" * 40, "created"),
             RefMove("refs/tags/v1.0.0", "d" * 40, None, "deleted"),
         ]
+        shop = "{kind: Service, name: shop, team: store, repository: /nowhere, route: standard, branching: "
+        self.apply(shop + "{strategy: trunk, signed: true}}")
+        source.check(self.database, "shop")
         with self.database.begin() as uow:
             source.set_credential(uow, ROOT, "tools", "password", "not shown", username="reader")
             source_store.save_moves(uow, "tools", moved, {"refs/heads/main": 3}, first=False)

@@ -15,6 +15,14 @@ __all__ = ["KINDS", "RoleDocument", "UserDocument"]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 Text = Annotated[str, Field(max_length=500)]
+SigningKey = Annotated[
+    str,
+    Field(
+        max_length=20_000,
+        pattern=r"^\s*((ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/=]+|"
+        r"-----BEGIN PGP PUBLIC KEY BLOCK-----)",
+    ),
+]
 
 
 class GrantDocument(Document):
@@ -45,6 +53,7 @@ class UserDocument(Document):
     groups: list[Name] = Field(default_factory=list)
     roles: list[GrantDocument] = Field(default_factory=list)
     disabled: bool = False
+    signing_keys: list[SigningKey] = Field(default_factory=list, max_length=20)
 
     def user(self) -> User:
         """As a value."""
@@ -57,6 +66,7 @@ class UserDocument(Document):
             tuple(sorted(set(self.groups))),
             tuple(role.grant() for role in self.roles),
             self.disabled,
+            signing_keys=tuple(self.signing_keys),
         )
 
 

@@ -107,6 +107,7 @@ class User:
     grants: tuple[Grant, ...] = ()
     disabled: bool = False
     has_password: bool = False
+    signing_keys: tuple[str, ...] = ()  # public keys, SSH or OpenPGP: what is signed with them is theirs
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ user_table = sa.Table(
     sa.Column("groups", Json, nullable=False),
     sa.Column("grants", Json, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("signing_keys", Json, nullable=False, server_default="[]"),
     sa.Column("password", sa.String),  # scrypt$...
     sa.Column("password_by", sa.String),  # who set it
 )
@@ -117,6 +118,7 @@ def _user(row: Any) -> User:
         tuple(_grant(value) for value in row.grants),
         row.disabled,
         row.has_password,
+        tuple(row.signing_keys),
     )
 
 
@@ -150,6 +152,7 @@ def save_user(connection: sa.Connection, user: User, *, new: bool) -> None:
             for grant in user.grants
         ],
         "disabled": user.disabled,
+        "signing_keys": list(user.signing_keys),
     }
     if new:
         connection.execute(user_table.insert(), {"name": user.name, **values})

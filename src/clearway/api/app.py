@@ -18,6 +18,7 @@ from .described import describe
 from .middleware import MAX_BODY, Figures, Surroundings
 from .routes import (
     artifacts,
+    branching,
     builds,
     config,
     cuts,
@@ -41,6 +42,7 @@ ROUTERS = (
     people,
     config,
     repositories,
+    branching,
     builds,
     artifacts,
     releases,

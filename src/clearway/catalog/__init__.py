@@ -1,5 +1,6 @@
 """Teams, services, environments, routes."""
 
+from .branching import FINAL, NOTHING, Branching, BranchRule, rule_for
 from .definition import (
     Build,
     Canary,
@@ -55,9 +56,13 @@ from .tickets import Tickets, tickets_in
 from .versioning import BranchChannel, Versioning
 
 __all__ = [
+    "FINAL",
     "KINDS",
+    "NOTHING",
     "ApprovalRule",
     "BranchChannel",
+    "BranchRule",
+    "Branching",
     "Build",
     "Canary",
     "CanaryMetric",
@@ -102,6 +107,7 @@ __all__ = [
     "route",
     "route_of",
     "routes",
+    "rule_for",
     "service",
     "services",
     "team",

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, ValidationInfo, model_validator
 from clearway.kernel import Document, Duration, Name
 from clearway.policy import Gate
 
+from .branching import Branching
 from .repository import (
     RepositoryDocument,
     check_address,
@@ -56,6 +57,8 @@ class Service(Document):
     """The router's port at the route's first stop, the next stops following; any free one if unset."""
     tickets: tuple[Tickets, ...] = Field(default=(), max_length=10)
     """How tickets are named in commits, and where they are."""
+    branching: Branching | None = None
+    """How branches are used, and where their releases may go; anything goes when left out."""
     versioning: Versioning | None = None
     """How the next version follows from history; when left out, by SemVer from Conventional Commits."""
     description: Text = ""

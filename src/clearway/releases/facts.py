@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from clearway import access, artifacts
+from clearway import access, artifacts, source
 from clearway.artifacts import Evidence
+from clearway.kernel import ClearwayError
 from clearway.storage import UnitOfWork
 
 from .back import ended
@@ -73,10 +74,36 @@ def gather(
         "approvals": {"count": len(names), "names": names},
         "calendar": {"frozen": window.frozen, "open": window.open},
     }
+    if (branching := branching_facts(uow, release, environment)) is not None:
+        facts["branching"] = branching
     if uow.has_tool(FactsProvider):
         provider: FactsProvider = uow.tool(FactsProvider)
         facts |= provider.facts(uow, release.service, environment)
     return facts
+
+
+def branching_facts(uow: UnitOfWork, release: Release, environment: str) -> dict[str, Any] | None:
+    """What the rules of its branches say about a release; None where the service has none.
+
+    `violations` and `in_release` are there only while the check is fresh, so that a gate that asks says no
+    when nobody knows.
+    """
+    try:
+        origin = source.origin(uow, release.service, release.commit)
+        found = source.checked(uow, release.service)
+        if origin is None:
+            return None
+        facts: dict[str, Any] = {
+            "branches": list(origin.branches),
+            "allowed": origin.allows(environment),
+            "fresh": found is not None and found.fresh and found.whole,
+        }
+        if found is not None and facts["fresh"]:
+            own = source.violations_of(uow, release.service, found, release.commit)
+            facts |= {"violations": len(found.violations), "in_release": len(own)}
+        return facts
+    except ClearwayError:
+        return {"fresh": False}  # the mirror is gone: nothing can be said, and a gate that asks says no
 
 
 def unknown_authors(uow: UnitOfWork, authors: Iterable[Author]) -> tuple[Author, ...]:

@@ -24,6 +24,7 @@ log = logging.getLogger("clearway.releases")
 def advance(database: Database, run: Run, promotion_id: str, revision: int) -> None:
     """One look at a promotion. A look that fails is shown on the promotion, and repeated a minute later."""
     try:
+        service.judge_ahead(database, promotion_id)
         with database.read() as uow:
             service.ahead_of_look(uow, promotion_id)
         with database.begin() as uow:

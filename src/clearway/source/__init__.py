@@ -2,6 +2,7 @@
 
 from clearway.catalog import CatalogChanged
 
+from .branching import Violation
 from .containing import containing
 from .credentials import KINDS as CREDENTIAL_KINDS
 from .credentials import Credential
@@ -35,9 +36,13 @@ from .repo import (
     unreached,
 )
 from .service import (
+    Check,
+    Origin,
     Overseen,
     all_repositories,
     ask_for_sync,
+    check,
+    checked,
     credentials,
     deliveries,
     kept_credentials,
@@ -45,6 +50,7 @@ from .service import (
     note_refused,
     on_catalog_changed,
     open_repo,
+    origin,
     pull_request,
     pull_requests_of,
     receive,
@@ -58,9 +64,11 @@ from .service import (
     state,
     states,
     sync,
+    violations_of,
     want,
     webhook_secrets,
 )
+from .signatures import Signature
 from .tagging import Tag, TagKey
 
 SUBSCRIBERS = ((CatalogChanged, on_catalog_changed),)
@@ -70,6 +78,7 @@ __all__ = [
     "CREDENTIAL_KINDS",
     "FLOWS",
     "SUBSCRIBERS",
+    "Check",
     "Cipher",
     "Commit",
     "Credential",
@@ -78,6 +87,7 @@ __all__ = [
     "History",
     "HistoryMoved",
     "Mirrors",
+    "Origin",
     "Outcome",
     "Overseen",
     "Patch",
@@ -88,17 +98,21 @@ __all__ = [
     "RefMove",
     "Repo",
     "Review",
+    "Signature",
     "Spot",
     "State",
     "Tag",
     "TagKey",
     "Touch",
     "Verdict",
+    "Violation",
     "all_repositories",
     "ask_for_sync",
+    "check",
     "check_location",
     "check_path",
     "check_ref",
+    "checked",
     "commit",
     "commits_between",
     "containing",
@@ -116,6 +130,7 @@ __all__ = [
     "note_refused",
     "on_catalog_changed",
     "open_repo",
+    "origin",
     "parse_spot",
     "patch_ids",
     "patch_of",
@@ -139,6 +154,7 @@ __all__ = [
     "tags",
     "touched",
     "unreached",
+    "violations_of",
     "want",
     "webhook_secrets",
 ]

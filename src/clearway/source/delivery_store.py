@@ -131,3 +131,10 @@ def pulls_without_commits(uow: UnitOfWork, repository: str, most: int) -> list[P
 def _insert(uow: UnitOfWork, table: sa.Table) -> Any:
     dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table).on_conflict_do_nothing()
+
+
+def reviews_stamp(uow: UnitOfWork, repository: str) -> str:
+    """Changes whenever a review of the repository's pull requests is learnt of."""
+    query = sa.select(sa.func.count(), sa.func.max(reviews.c.at)).where(reviews.c.repository == repository)
+    count, newest = uow.connection.execute(query).one()
+    return f"{count} {newest}"

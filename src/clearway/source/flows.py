@@ -20,8 +20,17 @@ def follow(database: Database, run: Run, repository: str) -> None:
     try:
         service.follow(database, repository)
         service.find_commits(database, repository)
+        service.check_repository(database, repository)  # reviews may be new where no branch moved
     except ClearwayError as error:
         log.warning("the repository %s cannot be fetched: %s", repository, error)
+
+
+def check(database: Database, run: Run, repository: str) -> None:
+    """Hold the services of a repository against their branches' rules. Who asks later does it again."""
+    try:
+        service.check_repository(database, repository)
+    except ClearwayError as error:
+        log.warning("the history of %s cannot be judged: %s", repository, error)
 
 
 def poll(database: Database) -> None:
@@ -34,7 +43,7 @@ def forget(database: Database) -> None:
     service.forget_deliveries(database)
 
 
-FLOWS = {service.FOLLOW: Flow(follow)}
+FLOWS = {service.FOLLOW: Flow(follow), service.CHECK: Flow(check)}
 CHORES = (
     Chore("source.poll", POLL_S, poll),
     Chore("source.forget-deliveries", FORGET_S, forget),

@@ -60,6 +60,11 @@ class Repo:
         """Whether this is the full id of a commit that is here."""
         return is_sha(sha) and isinstance(self._git.get(sha), _libgit2().Commit)
 
+    def signature(self, sha: str) -> tuple[str, bytes]:
+        """A commit's signature and the bytes that it is for; an empty one when it is not signed."""
+        signature, payload = self.find(sha).gpg_signature
+        return (signature or b"").decode(errors="replace"), payload or b""
+
     def reference(self, name: str) -> str | None:
         """The commit a full reference leads to, through tags; None when there is none."""
         try:

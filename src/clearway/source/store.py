@@ -95,6 +95,15 @@ credentials = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+checks = sa.Table(
+    "source_checks",
+    metadata,
+    sa.Column("service", sa.String(60), primary_key=True),
+    sa.Column("stamp", sa.String(80), nullable=False),  # what it was made of
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("found", Json, nullable=False),
+)
+
 _AT_ONCE = 500  # names in one query; SQLite takes no more than some thousands
 
 
@@ -280,3 +289,42 @@ def drop_credential(uow: UnitOfWork, repository: str, kind: str, below: int | No
     if below is not None:
         query = query.where(credentials.c.version < below)
     return uow.connection.execute(query).rowcount
+
+
+def deleted_branches(uow: UnitOfWork, repository: str) -> dict[str, str]:
+    """Branches that are gone, with the commit that they had last."""
+    query = (
+        sa.select(ref_moves.c.ref, ref_moves.c.old)
+        .where(
+            ref_moves.c.repository == repository,
+            ref_moves.c.kind == "deleted",
+            ref_moves.c.ref.startswith("refs/heads/"),
+        )
+        .order_by(ref_moves.c.id)
+    )
+    return {row.ref: row.old for row in uow.connection.execute(query) if row.old}
+
+
+def pulls_stamp(uow: UnitOfWork, repository: str) -> str:
+    """Changes whenever something is learnt of the repository's pull requests."""
+    query = sa.select(sa.func.count(), sa.func.max(pull_requests.c.updated_at)).where(
+        pull_requests.c.repository == repository
+    )
+    count, newest = uow.connection.execute(query).one()
+    return f"{count} {newest}"
+
+
+def check(uow: UnitOfWork, service: str) -> dict[str, Any] | None:
+    """What was found last in a service's history; None before anybody looked."""
+    query = sa.select(checks.c.stamp, checks.c.at, checks.c.found).filter_by(service=service)
+    row = uow.connection.execute(query).one_or_none()
+    return None if row is None else dict(row._mapping)
+
+
+def save_check(uow: UnitOfWork, service: str, row: Mapping[str, Any]) -> None:
+    """Keep what was found in place of what was."""
+    if not uow.connection.execute(checks.update().filter_by(service=service).values(row)).rowcount:
+        try:
+            uow.connection.execute(checks.insert().values(service=service, **row))
+        except sa.exc.IntegrityError:
+            raise Retry(f"somebody else checks {service} at the same moment") from None

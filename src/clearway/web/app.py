@@ -77,6 +77,8 @@ def routes() -> list[Route]:
         page("/services/{service}/compare", history.compare, needs="release:read"),
         page("/services/{service}/history", commit.history, needs="release:read"),
         page("/services/{service}/commits/{commit}", commit.show, needs="release:read"),
+        page("/services/{service}/violations", repositories.violations, needs="release:read"),
+        action("/services/{service}/violations", repositories.judge, needs="build:run"),
         page("/cuts/{id}", history.show, needs="release:read"),
         page("/releases", release.index, needs="release:read"),
         page("/releases/{service}/{version}", release.show, needs="release:read"),

@@ -181,7 +181,15 @@ def test_a_wrong_answer_would_be_noticed() -> None:
     assert operation
 
     def problems(status: int = 200, **change: Any) -> list[str]:
-        user = {"name": "a", "account": "person", "full_name": "", "email": "", "aliases": [], "groups": []}
+        user = {
+            "name": "a",
+            "account": "person",
+            "full_name": "",
+            "email": "",
+            "aliases": [],
+            "groups": [],
+            "signing_keys": [],
+        }
         user |= {"grants": [], "disabled": False, "has_password": False}
         body: dict[str, Any] = {"user": user, "scopes": ["*"], "token_id": None, **change}
         return judge.problems(operation, status, "application/json", body)

@@ -124,6 +124,18 @@ def test_the_documents_of_the_guide_to_repositories_belong_together() -> None:
     assert found[1].repository == found[0].name  # type: ignore[attr-defined]
 
 
+def test_the_guide_to_branching_shows_every_strategy() -> None:
+    """Each example is accepted, and no strategy is without one."""
+    kinds = by_kind(catalog.KINDS)
+    found = [
+        each
+        for text in blocks("how-to/branching.md", "yaml")
+        for each, _ in load_documents(text, "branching.md", kinds)
+    ]
+    told = [each.branching.strategy for each in found if isinstance(each, catalog.Service) and each.branching]
+    assert told == ["trunk", "github-flow", "release-branches", "gitflow", "own"]
+
+
 def test_the_services_of_the_guides_to_versions_and_notes_are_services() -> None:
     """Each example is accepted, and together they show every scheme and every front end."""
     notes = [text for text in blocks("how-to/release-notes.md", "yaml") if text.startswith("kind:")]

@@ -111,6 +111,8 @@ class User(Shape):
     """How commits name them, with the aliases."""
     aliases: list[str]
     """Further addresses or author names in commits."""
+    signing_keys: list[str]
+    """Public keys, SSH or OpenPGP: commits signed with them are theirs."""
     groups: list[str]
     """What approval rules may ask for."""
     grants: list[Grant]

@@ -144,3 +144,62 @@ class CredentialList(Shape):
 
     items: list[Credential]
     """The newest of each kind; empty too for somebody who may not set secrets."""
+
+
+class Violation(Shape):
+    """One thing that the rules of a service's branches do not want."""
+
+    rule: Literal[
+        "unknown branch",
+        "no such branch",
+        "never reached",
+        "tag off its branch",
+        "merged from elsewhere",
+        "not signed",
+        "not reviewed",
+    ]
+    """Which rule."""
+    commit: Sha
+    """The commit."""
+    branch: Annotated[str, Field(examples=["release/1.4"])]
+    """The branch, or the tag."""
+    subject: str
+    """The first line of the commit's message."""
+    author: str
+    """Who wrote it."""
+    why: str
+    """What is wrong."""
+    todo: str
+    """What to do."""
+
+
+class RuledBranch(Shape):
+    """A branch, and the rule that it falls under."""
+
+    branch: Annotated[str, Field(examples=["release/1.4"])]
+    """The branch."""
+    rule: Annotated[str, Field(examples=["release/*"])]
+    """The pattern of its rule."""
+    yields: Annotated[str, Field(examples=["final"])]
+    """What its versions are: final, none, or a prerelease channel."""
+
+
+class BranchCheck(Shape):
+    """A service's history held against the rules of its branches."""
+
+    service: Service
+    """The service."""
+    strategy: Literal["trunk", "gitflow", "github-flow", "release-branches", "own", ""]
+    """How it uses branches; empty: any way."""
+    fresh: bool
+    """Whether it still says what is: no branch, rule, key or review changed since."""
+    at: When | None
+    """When it was made; null: never."""
+    commits: int
+    """How many commits were looked at."""
+    whole: bool
+    """False: more is wrong than is told, or a branch has more commits than are judged."""
+    violations: list[Violation]
+    """What is wrong."""
+    branches: list[RuledBranch]
+    """The branches that rules know."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from clearway import access, releases
+from clearway import access, releases, source
 from clearway.api.ask import Answer, Ask, Asked
 from clearway.api.bodies import DecisionBody, PromotionBody, ReasonBody, RollbackBody
 from clearway.api.guard import Guarded, needs
@@ -15,6 +16,7 @@ from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.places import only_readable
 from clearway.api.problems import refusal
 from clearway.api.shown import shown
+from clearway.kernel import ClearwayError
 from clearway.storage import UnitOfWork
 
 router = APIRouter(prefix="/v1", route_class=Guarded, tags=["promotions"])
@@ -39,6 +41,8 @@ def promote(
             lambda uow: releases.dry_run(uow, ask.actor, *to, override_freeze=body.override_freeze)
         )
 
+    with suppress(ClearwayError):  # what is wrong, the promotion says
+        source.check(ask.database, body.service)
     with ask.database.read() as before:
         releases.ahead_of_promotion(before, *to)
 

@@ -19,7 +19,7 @@ from clearway.changes.fragments import (
     towncrier_settings,
 )
 from clearway.changes.next_version import Next, Past, next_version
-from clearway.kernel import LEVELS, Invalid, NotFound, Version
+from clearway.kernel import LEVELS, Conflict, Invalid, NotFound, Version
 from clearway.storage import UnitOfWork
 
 __all__ = ["Proposed", "propose_version", "read_past"]
@@ -55,7 +55,7 @@ def propose_version(uow: UnitOfWork, service: str, *, ref: str = "", channel: st
     repo = source.open_repo(uow, service)
     branch = ref or known.branch
     commit = source.resolve(repo, branch)
-    chosen = rules.channel_of(branch) if channel is None else channel
+    chosen = _channel(known, rules, branch) if channel is None else channel
     past = read_past(repo, rules, commit)
     news = source.commits_between(repo, [past.last_commit] if past.last_commit else [], commit)
     own = _own(repo, known, rules, news)
@@ -65,6 +65,24 @@ def propose_version(uow: UnitOfWork, service: str, *, ref: str = "", channel: st
         rules, past, changes, uow.now().date(), channel=chosen, release_as=_release_as(standing)
     )
     return Proposed(service, commit, branch, chosen, found)
+
+
+def _channel(known: catalog.Service, rules: Versioning, branch: str) -> str:
+    """What a branch's versions are: as versioning says, else as the rules of the branches do.
+
+    Raises Conflict for a branch that yields no versions.
+    """
+    if (named := rules.channel_of(branch)) or known.branching is None:
+        return named
+    rule = catalog.rule_for(known.branching.all_rules(known.branch), branch)
+    if rule is None or rule.yields == catalog.FINAL:
+        return ""  # a tag or a commit, or a branch that no rule knows: the check tells of that one
+    if rule.yields == catalog.NOTHING:
+        raise Conflict(
+            f"{branch} yields no versions, by the rule for `{rule.branch}`",
+            todo="Release from another branch, or name the channel of a prerelease.",
+        )
+    return rule.yields
 
 
 def read_past(repo: source.Repo, rules: Versioning, commit: str) -> Past:

@@ -30,6 +30,7 @@ def add(app: typer.Typer) -> None:
     command(source, "sync", "clearway source sync shop")(sync)
     command(source, "audit", "clearway source audit src/prices.py:12 --service shop")(audit)
     command(source, "deliveries", "clearway source deliveries shop")(deliveries)
+    command(source, "check", "clearway source check shop")(check)
     credential = group(
         source,
         "credential",
@@ -160,6 +161,32 @@ def _listening(context: Context) -> list[str]:
     """The repositories that take somebody's webhooks."""
     found = context.server.items("/v1/repositories", 5000)
     return [each["name"] for each in found if each["forge"] != "none"]
+
+
+def check(
+    context: Context,
+    service: Annotated[str, typer.Argument(help="The service.")],
+) -> int:
+    """Hold a service's history against the rules of its branches; fails when something is against them."""
+    found = context.server.post(f"/v1/services/{_quoted(service)}/check", {})
+    if not found["strategy"]:
+        raise CliError(
+            f"{service} has no branching strategy",
+            todo="Add `branching` to its document, such as {strategy: trunk}.",
+        )
+
+    def tell() -> None:
+        for each in found["violations"]:
+            context.say(f"{each['commit'][:10]} {each['rule']}: {each['why']}")
+            context.say(f"  {each['subject']} ({each['author']})")
+            context.say(f"  {each['todo']}")
+        more = "" if found["whole"] else ", and there is more than is told"
+        count = len(found["violations"])
+        told = "nothing against the rules" if not count else f"{count} against the rules{more}"
+        context.say(f"{found['commits']} commits on {len(found['branches'])} branches: {told}")
+
+    context.show(found, tell)
+    return FAILED if found["violations"] or not found["whole"] else OK
 
 
 def set_credential(

@@ -1,6 +1,12 @@
 """The verbs of releases, one file each."""
 
-from .ahead import ahead_of_following, ahead_of_look, ahead_of_promotion, ahead_of_release
+from .ahead import (
+    ahead_of_following,
+    ahead_of_look,
+    ahead_of_promotion,
+    ahead_of_release,
+    judge_ahead,
+)
 from .approve import ATTEST, approve, cancel, reject
 from .audit import MOST_AUDITED, about_commit, audit
 from .calendars import all_calendars, apply, open_now, plan_apply
@@ -75,6 +81,7 @@ __all__ = [
     "finish",
     "follow",
     "hold",
+    "judge_ahead",
     "make_plan",
     "make_tag",
     "newest_definitions",

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 
-from clearway import changes, policy
+from clearway import changes, policy, source
 from clearway.kernel import ClearwayError
 from clearway.releases import store
+from clearway.releases.facts import branching_facts
 from clearway.releases.service.create import find_build, runs_at_the_end
 from clearway.releases.service.planning import change_set, running_release, stop_after
-from clearway.storage import UnitOfWork
+from clearway.storage import Database, UnitOfWork
 
 
 def ahead_of_release(
@@ -39,9 +40,19 @@ def ahead_of_promotion(uow: UnitOfWork, service: str, version: str, environment:
         if release is not None:
             runs = running_release(uow, service, environment)
             change_set(uow, service, runs.commit if runs else None, release.commit)
+            branching_facts(uow, release, environment)
         if uow.has_tool(policy.Evaluator):
             evaluator: policy.Evaluator = uow.tool(policy.Evaluator)
             evaluator.evaluate(["true"], {})  # its process may have to start, which can take seconds
+
+
+def judge_ahead(database: Database, promotion_id: str) -> None:
+    """Have the service's history held against the rules of its branches, where that is not done."""
+    with database.read() as uow:
+        head = store.head(uow, promotion_id)
+    if head is not None and head.kind == "rollout":
+        with contextlib.suppress(ClearwayError):  # what is not known is a no, where a gate asks
+            source.check(database, head.service)
 
 
 def ahead_of_look(uow: UnitOfWork, promotion_id: str) -> None:

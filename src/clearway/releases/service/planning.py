@@ -84,6 +84,7 @@ def prepare(
         resolved = config.resolve(uow, release.service, environment, schema)
         problems = tuple(f"configuration {each.key} {each.message}" for each in resolved.problems)
         changed = change_set(uow, release.service, runs.commit if runs else None, release.commit)
+        problems += _astray(uow, release, environment)
     else:
         resolved, problems = restored(uow, release, environment, schema)
     order = rollouts.order(release, place, resolved, kind, _port_base(uow, release.service, environment))
@@ -101,6 +102,17 @@ def prepare(
         return Prepared(plan, order)
     gates = ask_gates(uow, release, place, requested_by=requested_by, approvers=approvers, window=window)
     return Prepared(replace(plan, gates=gates, waits=waits_for(uow, release, environment)), order)
+
+
+def _astray(uow: UnitOfWork, release: Release, environment: str) -> tuple[str, ...]:
+    """Why releases of this commit may not go there, by the rules of its branches."""
+    origin = source.origin(uow, release.service, release.commit)
+    if origin is None or origin.allows(environment):
+        return ()
+    told = f"{release.version} is of commit {release.commit[:12]}"
+    if not origin.branches:
+        return (f"{told}, which is on no branch whose releases may go anywhere",)
+    return (f"{told}, and releases of {', '.join(origin.branches[:5])} may not go to {environment}",)
 
 
 def waits_for(uow: UnitOfWork, release: Release, environment: str) -> tuple[str, ...]:

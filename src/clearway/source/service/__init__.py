@@ -1,14 +1,25 @@
 """What other rooms ask of the source: one verb a function."""
 
+from .checking import Check, Origin, check, check_repository, checked, origin, violations_of
 from .credentials import (
     credentials,
     git_access,
-    on_catalog_changed,
     remove_credential,
     set_credential,
     webhook_secrets,
 )
-from .following import FOLLOW, all_repositories, fetch, follow, poll, record, sync, want
+from .following import (
+    CHECK,
+    FOLLOW,
+    all_repositories,
+    fetch,
+    follow,
+    on_catalog_changed,
+    poll,
+    record,
+    sync,
+    want,
+)
 from .overview import (
     Overseen,
     ask_for_sync,
@@ -31,10 +42,16 @@ from .reading import (
 from .receiving import deliveries, forget_deliveries, note_refused, receive
 
 __all__ = [
+    "CHECK",
     "FOLLOW",
+    "Check",
+    "Origin",
     "Overseen",
     "all_repositories",
     "ask_for_sync",
+    "check",
+    "check_repository",
+    "checked",
     "credentials",
     "deliveries",
     "fetch",
@@ -47,6 +64,7 @@ __all__ = [
     "note_refused",
     "on_catalog_changed",
     "open_repo",
+    "origin",
     "poll",
     "pull_request",
     "pull_requests_of",
@@ -62,6 +80,7 @@ __all__ = [
     "state",
     "states",
     "sync",
+    "violations_of",
     "want",
     "webhook_secrets",
 ]

@@ -6,7 +6,6 @@ import json
 from datetime import timedelta
 
 from clearway import access, catalog, ledger
-from clearway.catalog import CatalogChanged
 from clearway.kernel import Actor, Invalid, NotFound, Refused
 from clearway.source import store
 from clearway.source.credentials import KINDS, Access, Credential, Kind, check_secret, host_of
@@ -92,15 +91,6 @@ def git_access(uow: UnitOfWork, repository: catalog.Repository) -> Access | None
     if wanted == "ssh-key":
         return Access(ssh_key=told["value"], host_keys=repository.host_keys)
     return Access(username=told["username"], password=told["value"])
-
-
-def on_catalog_changed(uow: UnitOfWork, happened: CatalogChanged) -> None:
-    """What is not declared any more loses its credentials; what is declared otherwise is looked at soon."""
-    for diff in happened.diffs:
-        if diff.kind == "Repository" and diff.action == "delete":
-            store.forget(uow, diff.name)
-        elif diff.kind == "Repository" and store.state(uow, diff.name) is not None:
-            store.save_state(uow, diff.name, next_at=uow.now())
 
 
 def _declared(uow: UnitOfWork, name: str) -> catalog.Repository:

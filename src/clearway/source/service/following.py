@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from clearway import catalog, ledger, workflow
+from clearway.catalog import CatalogChanged
 from clearway.kernel import SYSTEM, ClearwayError, Refused, Retry, digest_of, new_id
 from clearway.source import store
 from clearway.source.events import HistoryMoved
@@ -24,6 +25,7 @@ from clearway.source.service.credentials import git_access
 from clearway.storage import Database, UnitOfWork
 
 FOLLOW = "source.follow"
+CHECK = "source.check"
 LONGEST_PAUSE = timedelta(hours=1)  # between two tries at a repository that fails
 SHORTEST_PAUSE = timedelta(seconds=30)
 LONGEST_FETCH = timedelta(minutes=10)  # a look that did not end by then is lost, and started anew
@@ -99,6 +101,7 @@ def _write(
     )
     if not moved:
         return True
+    judge_again(uow, repository.name)
     store.save_moves(uow, repository.name, moved, lost, first=first)
     if first:
         return True
@@ -134,6 +137,24 @@ def _lost(repo: Repo, moved: tuple[RefMove, ...], seen: Mapping[str, str]) -> di
     """How many commits went out of history by each move that takes something back."""
     tips = {each.ref: each.old for each in moved if each.takes_back and each.old}
     return repo.unreached(tips, tuple(seen.values())) if tips else {}
+
+
+def judge_again(uow: UnitOfWork, repository: str) -> None:
+    """Have the services of a repository held against their branches' rules, where any has some."""
+    owns = catalog.repositories_of_services(uow)
+    if any(each.branching and owns[each.name].name == repository for each in catalog.services(uow)):
+        workflow.start(uow, CHECK, f"check/{repository}/{new_id('chk')}", {"repository": repository})
+
+
+def on_catalog_changed(uow: UnitOfWork, happened: CatalogChanged) -> None:
+    """What is not declared any more loses its credentials; what is declared otherwise is looked at soon."""
+    for diff in happened.diffs:
+        if diff.kind == "Repository" and diff.action == "delete":
+            store.forget(uow, diff.name)
+        elif diff.kind == "Repository" and store.state(uow, diff.name) is not None:
+            store.save_state(uow, diff.name, next_at=uow.now())
+        elif diff.kind == "Service" and diff.action in ("create", "update"):
+            judge_again(uow, catalog.repository_of(uow, diff.name).name)
 
 
 def want(uow: UnitOfWork, repository: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from starlette.responses import Response
 
-from clearway import artifacts, catalog, releases
-from clearway.kernel import NotFound
+from clearway import artifacts, catalog, releases, source
+from clearway.kernel import ClearwayError, NotFound
 from clearway.web.pages.promotion import brief
 from clearway.web.visit import Visit
 
@@ -80,6 +81,10 @@ def plan(visit: Visit) -> Response:
 def promote(visit: Visit) -> Response:
     """Ask for it."""
     service, version, environment = visit.part("service"), visit.part("version"), visit.part("environment")
+    with suppress(ClearwayError):  # what is wrong, the promotion says
+        source.check(visit.database, service)
+    with visit.database.read() as before:
+        releases.ahead_of_promotion(before, service, version, environment)
     with visit.database.begin() as uow:
         made = releases.promote(uow, visit.actor, service, version, environment, visit.said("reason"))
     visit.request.app.state.snapshot.forget()

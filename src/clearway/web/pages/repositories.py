@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
-from clearway import source
+from clearway import catalog, source
 from clearway.storage import UnitOfWork
 from clearway.web.visit import Visit
 
@@ -78,3 +78,25 @@ def forget(visit: Visit) -> Response:
     with visit.database.begin() as uow:
         source.remove_credential(uow, visit.actor, name, cast(Any, kind), visit.said("reason"))
     return visit.go(f"/repositories/{name}", f"The {kind} is forgotten.")
+
+
+def violations(visit: Visit) -> Response:
+    """What is against the rules of a service's branches."""
+    name = visit.part("service")
+    with visit.database.read() as uow:
+        service = catalog.service(uow, name)
+        found = source.checked(uow, name)
+        rules = service.branching.all_rules(service.branch) if service.branching else ()
+        values: dict[str, Any] = {"service": service, "found": found, "rules": rules}
+        values["may_judge"] = visit.may(uow, "build:run", service=name)
+    return visit.page("violations.html", **values)
+
+
+def judge(visit: Visit) -> Response:
+    """Fetch the repository, and judge its history now."""
+    name = visit.part("service")
+    source.sync(visit.database, name)
+    found = source.check(visit.database, name)
+    count = len(found.violations) if found else 0
+    told = f"{count} against the rules." if count else "Nothing is against the rules."
+    return visit.go(f"/services/{name}/violations", told)
