@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0023_pre_signing_keys"
-down_revision = "0022_pre_deliveries"
+revision = "0024_pre_signing_keys"
+down_revision = "0023_pre_one_look_at_a_time"
 branch_labels = None
 depends_on = None
 

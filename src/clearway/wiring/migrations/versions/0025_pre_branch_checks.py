@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0024_pre_branch_checks"
-down_revision = "0023_pre_signing_keys"
+revision = "0025_pre_branch_checks"
+down_revision = "0024_pre_signing_keys"
 branch_labels = None
 depends_on = None
 
