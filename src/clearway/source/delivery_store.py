@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from clearway.storage import Instant, UnitOfWork, metadata
 
 from .deliveries import Delivery
-from .pulls import PullRequest, Review
-from .store import pull_request_of, pull_requests
+from .pulls import Review
+from .store import pull_requests
 
 deliveries = sa.Table(
     "source_deliveries",
@@ -120,12 +120,34 @@ def reviews_of(uow: UnitOfWork, repository: str, number: int) -> list[Review]:
     return [Review(**row._mapping) for row in uow.connection.execute(query)]
 
 
-def pulls_without_commits(uow: UnitOfWork, repository: str, most: int) -> list[PullRequest]:
-    """Pull requests of which nobody told the own commits, those with the newest news first."""
-    told = sa.select(pull_requests).filter_by(repository=repository).where(pull_requests.c.state != "closed")
-    untold = sa.cast(pull_requests.c.commits, sa.Text) == "[]"
-    query = told.where(untold).order_by(pull_requests.c.updated_at.desc()).limit(most)
-    return [pull_request_of(row._mapping) for row in uow.connection.execute(query)]
+@dataclass(frozen=True)
+class Untold:
+    """A pull request of which nobody told the own commits."""
+
+    number: int
+    state: str
+    target: str
+    head: str
+    merge_commit: str | None
+
+
+def told_without_commits(uow: UnitOfWork, repository: str, newest: int) -> list[Untold]:
+    """Of the pull requests that the newest deliveries tell of, those whose own commits nobody told."""
+    lately = (
+        sa.select(deliveries.c.number)
+        .filter_by(repository=repository)
+        .order_by(deliveries.c.id.desc())
+        .limit(newest)
+        .subquery()
+    )
+    columns = [pull_requests.c[each.name] for each in fields(Untold)]
+    query = sa.select(*columns).where(
+        pull_requests.c.repository == repository,
+        pull_requests.c.number.in_(sa.select(lately.c.number).where(lately.c.number.is_not(None))),
+        pull_requests.c.state != "closed",
+        sa.cast(pull_requests.c.commits, sa.Text) == "[]",
+    )
+    return [Untold(**row._mapping) for row in uow.connection.execute(query)]
 
 
 def _insert(uow: UnitOfWork, table: sa.Table) -> Any:

@@ -128,7 +128,7 @@ def pull_request(uow: UnitOfWork, repository: str, number: int) -> PullRequest |
     """One pull request."""
     query = sa.select(pull_requests).filter_by(repository=repository, number=number)
     row = uow.connection.execute(query).one_or_none()
-    return None if row is None else pull_request_of(row._mapping)
+    return None if row is None else _pull_request(row._mapping)
 
 
 def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> dict[str, list[PullRequest]]:
@@ -150,12 +150,11 @@ def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> d
         )
         for row in uow.connection.execute(query):
             values = dict(row._mapping)
-            found.setdefault(values.pop("asked"), []).append(pull_request_of(values))
+            found.setdefault(values.pop("asked"), []).append(_pull_request(values))
     return found
 
 
-def pull_request_of(row: Mapping[Any, Any]) -> PullRequest:
-    """The pull request of a row."""
+def _pull_request(row: Mapping[Any, Any]) -> PullRequest:
     lists = {name: tuple(row[name]) for name in ("labels", "approvers", "commits")}
     return PullRequest(**{**row, **lists})
 

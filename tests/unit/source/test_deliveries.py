@@ -177,3 +177,22 @@ def test_at_the_same_moment(either: Listening) -> None:
     with listening.database.read() as uow:
         rows = uow.connection.execute(sa.select(sa.func.count()).select_from(delivery_store.deliveries))
         assert rows.scalar_one() == 5
+
+
+def test_pull_requests_whose_commits_nobody_told(either: Listening) -> None:
+    """Those that the newest deliveries tell of, without the closed ones and those of which they are known."""
+    states = (
+        (1, "open", ()),
+        (2, "merged", ()),
+        (3, "closed", ()),
+        (4, "open", ("2" * 40,)),
+        (5, "open", ()),
+    )
+    for number, state, commits in states:
+        pull = replace(PULL, number=number, state=state, commits=commits)  # type: ignore[arg-type]
+        told = replace(TOLD, delivery_id=f"p-{number}", digest=f"sha256:{number:064x}", pull_request=pull)
+        receive(either, told)
+    with either.database.read() as uow:
+        assert {each.number for each in delivery_store.told_without_commits(uow, "shop-code", 9)} == {1, 2, 5}
+        assert [each.number for each in delivery_store.told_without_commits(uow, "shop-code", 2)] == [5]
+        assert delivery_store.told_without_commits(uow, "other", 9) == []

@@ -12,18 +12,17 @@ from itertools import islice
 from clearway.kernel import NotFound
 from clearway.source import delivery_store, store
 from clearway.source.mirrors import Mirrors
-from clearway.source.pulls import PullRequest
 from clearway.source.repo import Repo
 from clearway.storage import Database
 
-MOST_PULLS = 100  # newest first; what is never in the mirror, such as a fork's branch, is not asked for ever
+NEWEST = 100  # deliveries; what never comes into the mirror, such as a fork's branch, is not sought for ever
 MOST_COMMITS = 500
 
 
 def find_commits(database: Database, repository: str) -> int:
     """Keep the own commits of pull requests whose forge did not tell; of how many. Outside transactions."""
     with database.read() as uow:
-        untold = delivery_store.pulls_without_commits(uow, repository, MOST_PULLS)
+        untold = delivery_store.told_without_commits(uow, repository, NEWEST)
     if not untold:
         return 0
     try:
@@ -40,7 +39,7 @@ def find_commits(database: Database, repository: str) -> int:
     return len(found)
 
 
-def own_commits(repo: Repo, pull: PullRequest) -> tuple[str, ...]:
+def own_commits(repo: Repo, pull: delivery_store.Untold) -> tuple[str, ...]:
     """What its branch has beside its target, oldest first; empty when the mirror cannot tell.
 
     Of a merged one, beside what the target had before: a squash's parent, a merge's first one.
