@@ -70,7 +70,7 @@ class CommitLike(Protocol):
 Told = TypeVar("Told", bound=CommitLike)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Change:
     """One change, in words for people."""
 

@@ -219,8 +219,8 @@ def _without_squashed(commits: Sequence[CommitLike], known: Known) -> list[Commi
     here = {each.sha for each in commits}
     told = {
         sha
-        for pulls in known.pulls.values()
-        for pull in pulls
+        for each in commits  # not all that is known: a changelog asks this for each of a thousand tags
+        for pull in known.pulls.get(each.sha, ())
         if pull.merge_commit in here and pull.merge_commit not in pull.commits
         for sha in pull.commits
     }

@@ -32,7 +32,7 @@ _SPECIAL = re.compile(r"([\\`*<>\[\]|])")
 _LEADING = re.compile(r"^(\d*)([#+=.)-])")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line under a heading."""
 

@@ -29,7 +29,7 @@ _CO_AUTHOR = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One commit, as its author and committer left it."""
 

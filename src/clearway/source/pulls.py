@@ -92,3 +92,13 @@ def _is_newer(known: PullRequest, told: PullRequest) -> bool:
     if known.updated_at == told.updated_at:
         return known.state == "merged" != told.state
     return known.updated_at > told.updated_at
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merged pull request says of commits, and no more of it: for histories with thousands."""
+
+    number: int
+    approvers: tuple[str, ...]
+    commits: tuple[str, ...]
+    merge_commit: str | None

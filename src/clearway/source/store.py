@@ -13,7 +13,7 @@ from clearway.kernel import Retry, new_id
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 from .credentials import Credential
-from .pulls import PullRequest
+from .pulls import Merged, PullRequest
 from .refs import RefEntry, RefMove
 
 pull_requests = sa.Table(
@@ -151,6 +151,22 @@ def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> d
         for row in uow.connection.execute(query):
             values = dict(row._mapping)
             found.setdefault(values.pop("asked"), []).append(_pull_request(values))
+    return found
+
+
+def merged_pulls(uow: UnitOfWork, repository: str) -> dict[str, list[Merged]]:
+    """The merged pull requests of a repository by the commits that belong to them, lowest number first."""
+    columns = (pull_requests.c.number, pull_requests.c.approvers, pull_requests.c.commits)
+    query = (
+        sa.select(*columns, pull_requests.c.merge_commit, pull_requests.c.head)
+        .where(pull_requests.c.repository == repository, pull_requests.c.state == "merged")
+        .order_by(pull_requests.c.number)
+    )
+    found: dict[str, list[Merged]] = {}
+    for row in uow.connection.execute(query):
+        merged = Merged(row.number, tuple(row.approvers), tuple(row.commits), row.merge_commit)
+        for sha in {row.head, row.merge_commit, *merged.commits} - {None}:
+            found.setdefault(sha, []).append(merged)
     return found
 
 

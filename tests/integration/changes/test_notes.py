@@ -170,6 +170,11 @@ def test_a_squashed_pull_request_and_its_own_commits_count_once(world: World) ->
     notes = told(world, head(world), base)
     (change,) = notes.changes
     assert (change.text, change.pull, change.reviewers) == ("gifts (#7)", 7, ("qa-lead", "release-manager"))
+    with world.database.read() as uow:
+        text = changes.all_notes(uow, "shop").text
+    assert "gifts (#7) (" in text
+    assert "pull request 7, reviewed by qa-lead, release-manager" in text
+    assert "wip" not in text
 
 
 def test_a_branch_that_the_target_was_moved_on_to_is_told_whole(world: World) -> None:

@@ -86,3 +86,20 @@ def test_a_thousand_commits_are_asked_at_once(database: Database) -> None:
     with database.read() as uow:
         asked = [f"{number:040x}" for number in range(2000)] + [ONE]
         assert source.pull_requests_of(uow, "shop", asked) == {ONE: [TOLD]}
+
+
+def test_for_a_whole_history_only_merged_ones_and_little_of_them(database: Database) -> None:
+    """By each commit that belongs to one, lowest number first; open ones and other repositories are out."""
+    other = replace(MERGED, number=3, head=SQUASHED, commits=(), merge_commit=SQUASHED)
+    with database.begin() as uow:
+        for each in (MERGED, other, replace(TOLD, number=8), replace(MERGED, repository="till")):
+            assert source.record_pull_request(uow, each)
+    with database.read() as uow:
+        found = source.merged_pulls(uow, "shop")
+    assert {sha: [each.number for each in pulls] for sha, pulls in found.items()} == {
+        ONE: [7],
+        TWO: [7],
+        SQUASHED: [3, 7],
+    }
+    (pull,) = found[ONE]
+    assert (pull.approvers, pull.commits, pull.merge_commit) == (("qa-lead",), (ONE, TWO), SQUASHED)

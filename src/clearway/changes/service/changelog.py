@@ -45,7 +45,8 @@ def all_notes(
     if known.path != "." or include:
         told = source.touched(repo, commits, (known.path, *include))
     own = {each.sha for each in told} if len(told) != len(commits) else None
-    more = Known(names=names, tickets=known.tickets)
+    pulls = source.merged_pulls(uow, source.repository_of(uow, service))
+    more = Known(names=names, pulls=pulls, tickets=known.tickets)
     notes = changelog(service, commits, found, tip, more, own)
     texts = [render(each, form, audience) for each in notes]
     return Changelog(service, len(texts), len(found), len(told), "\n".join(texts))

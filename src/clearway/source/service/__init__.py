@@ -31,6 +31,7 @@ from .overview import (
 from .pull_commits import find_commits
 from .reading import (
     make_tag,
+    merged_pulls,
     open_repo,
     pull_request,
     pull_requests_of,
@@ -61,6 +62,7 @@ __all__ = [
     "git_access",
     "kept_credentials",
     "make_tag",
+    "merged_pulls",
     "note_refused",
     "on_catalog_changed",
     "open_repo",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clearway import catalog
 from clearway.source import store
 from clearway.source.mirrors import Mirrors
-from clearway.source.pulls import PullRequest
+from clearway.source.pulls import Merged, PullRequest
 from clearway.source.repo import Repo
 from clearway.source.service.credentials import git_access
 from clearway.source.service.following import record
@@ -54,6 +54,11 @@ def pull_requests_of(uow: UnitOfWork, repository: str, shas: Sequence[str]) -> d
     """The pull requests that each of these commits belongs to, lowest number first: its own commits before a
     squash, its head, and what the merge left. Commits without one are not in the answer."""
     return store.pull_requests_of(uow, repository, shas)
+
+
+def merged_pulls(uow: UnitOfWork, repository: str) -> dict[str, list[Merged]]:
+    """The same for the whole history of a repository in one query: merged ones, and only what notes read."""
+    return store.merged_pulls(uow, repository)
 
 
 def state(uow: UnitOfWork, repository: str) -> store.FollowState | None:
