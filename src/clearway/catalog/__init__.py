@@ -1,6 +1,6 @@
 """Teams, services, environments, routes."""
 
-from .branching import FINAL, NOTHING, Branching, BranchRule, rule_for
+from .branching import FINAL, NOTHING, Branching, BranchRule, fits, rule_for
 from .definition import (
     Build,
     Canary,
@@ -96,6 +96,7 @@ __all__ = [
     "definition_schema",
     "environment",
     "environments",
+    "fits",
     "gates",
     "load_definition",
     "plan_apply",

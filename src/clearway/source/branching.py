@@ -17,8 +17,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Literal
 
-from clearway.catalog import FINAL, NOTHING, Branching, BranchRule, Versioning, rule_for
-from clearway.catalog.branching import fits
+from clearway.catalog import FINAL, NOTHING, Branching, BranchRule, Versioning, fits, rule_for
 
 from .model import Commit
 from .reach import Reach
