@@ -1,5 +1,7 @@
 """Change requests, approvals, versions, release notes."""
 
+from .arrival import Arrival, arrivals
+from .arrival import Known as KnownArrival
 from .change import Change
 from .changelog import changelog
 from .conventional import Conventional, Footer, parse, squashed
@@ -29,6 +31,7 @@ __all__ = [
     "AUDIENCES",
     "FORMATS",
     "Approval",
+    "Arrival",
     "Change",
     "ChangeFacts",
     "ChangeRequest",
@@ -36,6 +39,7 @@ __all__ = [
     "Conventional",
     "Footer",
     "Known",
+    "KnownArrival",
     "Next",
     "Notes",
     "Proposed",
@@ -44,6 +48,7 @@ __all__ = [
     "all_notes",
     "approvals",
     "approvals_of_many",
+    "arrivals",
     "assess",
     "change_request",
     "changelog",

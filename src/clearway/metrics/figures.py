@@ -72,6 +72,8 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
     excluded: Counter[str] = Counter()
     excluded["no baseline"] = sum(id in facts.first for id in done)
     excluded["commits unknown"] = sum(id in facts.unknown for id in done)
+    for id in done.keys() & facts.left_out.keys():
+        excluded.update(facts.left_out[id])
     for change in facts.changes:
         deployed = done.get(change.deployment_id)
         if deployed is None or change.deployment_id in facts.first:
@@ -87,6 +89,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
                 "deployment": deployed.id,
                 "committed_at": change.committed_at.isoformat(),
                 "seconds": span,
+                "how": change.how,
             }
         )
         if change.merged_at is not None and change.merged_at <= deployed.finished_at:
@@ -95,7 +98,7 @@ def change_lead_time(facts: Facts, window: Window, settings: Settings) -> Figure
     brought = {change.deployment_id for change in facts.changes if change.sha in spans}
     used = [id for id in done if id in brought]
     return Figure(
-        "change_lead_time", "change-lead-time/1", p50, "seconds",
+        "change_lead_time", "change-lead-time/2", p50, "seconds",
         "no change reached production" if p50 is None
         else f"{_span(p50)} (median of {_many(len(spans), 'change')})",
         len(spans), tuple(spans), _counted(excluded),

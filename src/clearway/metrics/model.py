@@ -37,7 +37,8 @@ class Change:
     sha: str
     deployment_id: str
     committed_at: datetime
-    merged_at: datetime | None = None  # when it reached the main branch, where that is known
+    merged_at: datetime | None = None  # when it came to the release's line, where that is known
+    how: str = ""  # how its time was found, where that is not the commit's own
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Facts:
     first: frozenset[str] = frozenset()  # deployments with nothing before them to compare with
     unknown: frozenset[str] = frozenset()  # deployments whose commits cannot be found any more
     failures: Sequence[Failure] = ()
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # by deployment: why, how many
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Figure:
     """One number, with everything needed to argue with it."""
 
     name: str
-    definition: str  # such as change-lead-time/1
+    definition: str  # such as change-lead-time/2
     value: float | None
     unit: Literal["seconds", "per day", "ratio"]
     text: str  # for people

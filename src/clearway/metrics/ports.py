@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from clearway.storage import UnitOfWork
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """The changes that arrive with a version."""
+
+    changes: tuple[tuple[str, datetime, datetime | None, str], ...]
+    """Id, since when it was on its way, when it was merged (None: unknown), how its time was found."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Commits that are no change of their own: why, and how many."""
 
 
 class History(Protocol):
@@ -15,10 +26,8 @@ class History(Protocol):
     def commit_of(self, uow: UnitOfWork, service: str, version: str) -> str | None:
         """The commit that a release was built from; None when nobody knows it any more."""
 
-    def commits(
-        self, uow: UnitOfWork, service: str, exclude: Sequence[str], include: str
-    ) -> list[tuple[str, datetime]]:
-        """Id and commit time of what `include` has and none of `exclude` has."""
+    def arrived(self, uow: UnitOfWork, service: str, exclude: Sequence[str], include: str) -> Arrived:
+        """The changes in what `include` has and none of `exclude` has."""
 
 
 class FakeHistory:
@@ -39,14 +48,13 @@ class FakeHistory:
         """See History."""
         return self.versions.get((service, version))
 
-    def commits(
-        self, uow: UnitOfWork, service: str, exclude: Sequence[str], include: str
-    ) -> list[tuple[str, datetime]]:
+    def arrived(self, uow: UnitOfWork, service: str, exclude: Sequence[str], include: str) -> Arrived:
         """See History."""
         if self.broken:
             raise OSError("the mirror is gone")
         gone = {sha for start in exclude for sha in self._reachable(start)}
-        return [(sha, self.times[sha]) for sha in self._reachable(include) if sha not in gone]
+        new = [sha for sha in self._reachable(include) if sha not in gone]
+        return Arrived(tuple((sha, self.times[sha], None, "") for sha in new))
 
     def _reachable(self, start: str) -> list[str]:
         found, waiting = [], [start]

@@ -43,11 +43,11 @@ def count_changes(database: Database, deployment_id: str) -> None:
         found = store.row(uow, deployment_id)
         if found is None or found.counted:
             return
-        commit, first, arrived = _arrived(uow, found)
+        commit, first, arrived, left_out = _arrived(uow, found)
     with database.begin() as uow:
         again = store.row(uow, deployment_id)
         if again is not None and not again.counted:
-            store.keep_changes(uow, again, commit, first, arrived)
+            store.keep_changes(uow, again, commit, first, arrived, left_out)
 
 
 def declare_intent(uow: UnitOfWork, actor: Actor, deployment_id: str, intent: str, reason: str) -> None:
@@ -221,28 +221,30 @@ def _facts_of(
     changes.sort(key=lambda change: change.sha)
     first = {row.id for row in brought if row.first}
     unknown = {row.id for row in brought if row.counted and row.commit is None}
+    left_out = {row.id: row.left_out for row in brought if row.counted}
     for row in brought:
         if row.counted:
             continue
         try:  # its flow has not run yet; the figure is the same, only not kept
-            commit, is_first, new = _arrived(uow, row)
+            commit, is_first, new, left_out[row.id] = _arrived(uow, row)
         except (ClearwayError, OSError):
             commit, is_first, new = None, False, []
         changes += new
         first |= {row.id} if is_first else set()
         unknown |= {row.id} if commit is None else set()
     deployed = [store.deployed(row) for row in rows]
-    return Facts(deployed, changes, frozenset(first), frozenset(unknown - first), failures)
+    return Facts(deployed, changes, frozenset(first), frozenset(unknown - first), failures, left_out)
 
 
-def _arrived(uow: UnitOfWork, row: sa.Row[Any]) -> tuple[str | None, bool, list[Change]]:
-    """The deployment's commit, whether it was the first here, and the commits that arrived with it."""
+def _arrived(uow: UnitOfWork, row: sa.Row[Any]) -> tuple[str | None, bool, list[Change], Mapping[str, int]]:
+    """The deployment's commit, whether it was the first here, the changes that arrived, what is none."""
     history = uow.tool(History)
     commit = history.commit_of(uow, row.service, row.version)
     before = store.versions_before(uow, row)
     if commit is None or not before:
-        return commit, not before, []
+        return commit, not before, [], {}
     known = (history.commit_of(uow, row.service, version) for version in before)
     exclude: Sequence[str] = sorted({sha for sha in known if sha is not None})
-    found = history.commits(uow, row.service, exclude, commit)
-    return commit, False, [Change(sha, row.id, at) for sha, at in found]
+    found = history.arrived(uow, row.service, exclude, commit)
+    new = [Change(sha, row.id, at, merged, how) for sha, at, merged, how in found.changes]
+    return commit, False, new, found.left_out

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from clearway.storage import Instant, UnitOfWork, metadata
+from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 from .model import Change, Deployed
 
@@ -26,6 +26,7 @@ deployments = sa.Table(
     sa.Column("commit", sa.Text),  # known once its changes are counted
     sa.Column("first", sa.Boolean, nullable=False, default=False),  # nothing before it to compare with
     sa.Column("counted", sa.Boolean, nullable=False),
+    sa.Column("left_out", Json, nullable=False, server_default="{}"),  # commits: why, and how many
     sa.Index("ix_metrics_deployment_place", "service", "environment", "finished_at"),
 )
 
@@ -37,6 +38,8 @@ changes = sa.Table(
     sa.Column("sha", sa.Text, primary_key=True),  # a commit first reaches an environment once
     sa.Column("deployment_id", sa.Text, nullable=False, index=True),
     sa.Column("committed_at", Instant, nullable=False),
+    sa.Column("merged_at", Instant),
+    sa.Column("how", sa.Text, nullable=False, server_default=""),
 )
 
 Place = tuple[str, str]
@@ -91,7 +94,13 @@ def versions_before(uow: UnitOfWork, found: sa.Row[Any]) -> list[str]:
 def changes_since(uow: UnitOfWork, moment: datetime, place: Place | None = None) -> list[Change]:
     """The commits that first arrived with the deployments from an instant on."""
     query = (
-        sa.select(changes.c.sha, changes.c.deployment_id, changes.c.committed_at)
+        sa.select(
+            changes.c.sha,
+            changes.c.deployment_id,
+            changes.c.committed_at,
+            changes.c.merged_at,
+            changes.c.how,
+        )
         .join(deployments, deployments.c.id == changes.c.deployment_id)
         .where(*_from(moment, place))
         .order_by(changes.c.sha)
@@ -107,7 +116,12 @@ def _from(moment: datetime, place: Place | None) -> list[sa.ColumnElement[bool]]
 
 
 def keep_changes(
-    uow: UnitOfWork, found: sa.Row[Any], commit: str | None, first: bool, arrived: Iterable[Change]
+    uow: UnitOfWork,
+    found: sa.Row[Any],
+    commit: str | None,
+    first: bool,
+    arrived: Iterable[Change],
+    left_out: Mapping[str, int],
 ) -> None:
     """The outcome of counting a deployment's commits; what arrived earlier stays where it was."""
     place = (changes.c.service == found.service) & (changes.c.environment == found.environment)
@@ -119,13 +133,15 @@ def keep_changes(
             "sha": change.sha,
             "deployment_id": found.id,
             "committed_at": change.committed_at,
+            "merged_at": change.merged_at,
+            "how": change.how,
         }
         for change in arrived
         if change.sha not in here
     ]
     if rows:
         uow.connection.execute(changes.insert(), rows)
-    values = {"counted": True, "commit": commit, "first": first}
+    values = {"counted": True, "commit": commit, "first": first, "left_out": dict(left_out)}
     uow.connection.execute(deployments.update().where(deployments.c.id == found.id).values(**values))
 
 

@@ -145,15 +145,22 @@ class Repo:
                 f"the history of {include[:12]} is not whole: {error}", todo="Fetch the repository again."
             ) from None
 
-    def walk_all(self, tips: Iterable[str], *, by_time: bool = True) -> Iterator[Any]:
-        """Every commit that one of the tips reaches: no commit before one that builds on it, and where that
-        leaves a choice the newest first, unless `by_time` is not wanted (a third faster)."""
+    def walk_all(
+        self, tips: Iterable[str], *, without: Iterable[str] = (), by_time: bool = True
+    ) -> Iterator[Any]:
+        """Every commit that one of the tips reaches, and none of `without` does.
+
+        No commit comes before one that builds on it, and where that leaves a choice the newest comes first,
+        unless `by_time` is not wanted (a third faster).
+        """
         mode = _libgit2().enums.SortMode.TOPOLOGICAL
         if by_time:
             mode |= _libgit2().enums.SortMode.TIME
         walker = self._git.walk(None, mode)
         for sha in tips:
             walker.push(self.find(sha).id)
+        for sha in without:
+            walker.hide(self.find(sha).id)
         try:
             yield from walker
         except KeyError as error:
@@ -311,9 +318,9 @@ def commits_between(repo: Repo, exclude: Sequence[str], include: str) -> list[Co
     return [_read(found) for found in repo.walk(include, exclude)]
 
 
-def history(repo: Repo, tips: Iterable[str]) -> list[Commit]:
-    """Everything that one of the tips reaches, in one walk: newest first."""
-    return [_read(found) for found in repo.walk_all(tips)]
+def history(repo: Repo, tips: Iterable[str], without: Iterable[str] = ()) -> list[Commit]:
+    """Everything that one of the tips reaches, and none of `without` does, in one walk: newest first."""
+    return [_read(found) for found in repo.walk_all(tips, without=without)]
 
 
 def touched(repo: Repo, commits: Iterable[Commit], paths: Sequence[str]) -> list[Commit]:

@@ -134,7 +134,7 @@ class Figure(Shape):
 
     name: Annotated[str, Field(examples=["change_lead_time"])]
     """Which."""
-    definition: Annotated[str, Field(examples=["change-lead-time/1"])]
+    definition: Annotated[str, Field(examples=["change-lead-time/2"])]
     """By which definition."""
     value: float | None
     """The number; null: nothing is behind it."""

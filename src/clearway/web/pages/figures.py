@@ -18,6 +18,8 @@ MOST = 500  # rows of one page
 LEFT_OUT = {
     "no baseline": "the first deployment here: nothing ran before it from which its changes could be counted",
     "commits unknown": "its commits cannot be found in the repository any more",
+    "ran already as a cherry-pick": "a commit whose change ran here before, as a cherry-pick",
+    "the same patch twice": "a commit that came twice, on two merged branches",
     "clock skew": "committed after it ran, by the clocks",
     "contained: aborted before traffic": "stopped before it got any traffic, so no user met it",
     "rollbacks": "a rollback, which is no new change",
