@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from clearway.source import Patch
+from clearway.source import Patch, Signature, Violation
 
 __all__ = [
     "Arrival",
@@ -68,6 +68,7 @@ class Arrival:
     version: str | None  # which that promotion brought
     at: datetime | None
     approvals: tuple[Signed, ...]  # of that promotion
+    picked: str | None = None  # the cherry-pick that runs there in its place
 
 
 @dataclass(frozen=True)
@@ -148,4 +149,6 @@ class CommitPage:
 
     service: str
     commit: CommitFacts
+    signature: Signature  # by the keys of now
+    violations: tuple[Violation, ...]  # of its service's rules, as last judged
     patch: Patch

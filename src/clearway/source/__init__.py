@@ -3,7 +3,6 @@
 from clearway.catalog import CatalogChanged
 
 from .branching import Violation
-from .containing import containing
 from .credentials import KINDS as CREDENTIAL_KINDS
 from .credentials import Credential
 from .deliveries import Delivery, Outcome, Received
@@ -62,6 +61,7 @@ from .service import (
     repository,
     repository_of,
     set_credential,
+    signature_of,
     state,
     states,
     sync,
@@ -116,7 +116,6 @@ __all__ = [
     "checked",
     "commit",
     "commits_between",
-    "containing",
     "credentials",
     "deliveries",
     "export_tree",
@@ -150,6 +149,7 @@ __all__ = [
     "repository_of",
     "resolve",
     "set_credential",
+    "signature_of",
     "state",
     "states",
     "sync",

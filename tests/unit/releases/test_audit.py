@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from house import DANA, DEFINITION, OTTO, RITA, House
 
-from clearway import releases, source
-from clearway.kernel import Actor, Conflict, Invalid, NotFound
+from clearway import access, releases, source
+from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound
 from clearway.source import PullRequest
 
 TEXT = "".join(f"price {number}\n" for number in range(1, 11))
@@ -185,3 +188,56 @@ def test_a_tag_and_a_branch_of_one_name_are_not_guessed(house: House) -> None:
     house.mirrors.sync("shop", str(house.made.root))
     with pytest.raises(Conflict, match="a tag and a branch"):
         ask(house, "one", ref="twin")
+
+
+def about(house: House, ref: str) -> releases.CommitPage:
+    with house.database.read() as uow:
+        return releases.about_commit(uow, DANA, "shop", ref)
+
+
+def test_who_signed_a_commit(house: House, tmp_path: Path) -> None:
+    """By the keys that users declare now: a name only for a good signature."""
+    key = tmp_path / "key"
+    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "dev", "-f", str(key)]
+    subprocess.run(words, check=True)
+    house.made.git("config", "gpg.format", "ssh")
+    house.made.git("config", "user.signingkey", str(key))
+    plain = house.made.git("rev-parse", "HEAD")
+    house.made.git("config", "commit.gpgsign", "true")
+    sha = house.commit("feat: signed", signed="1")
+    assert [about(house, each).signature.state for each in (plain, sha)] == ["unsigned", "unknown key"]
+    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
+    with house.database.begin() as uow:
+        access.apply(uow, SYSTEM, [access.UserDocument(name="sina", signing_keys=[public])])
+    assert (about(house, sha).signature.state, about(house, sha).signature.by) == ("good", "sina")
+
+
+def test_what_a_commit_violates(house: House) -> None:
+    """The rules of its service's branches, as last judged; other commits' violations are not its own."""
+    house.more_flows = source.FLOWS
+    house.apply(
+        f"{{kind: Service, name: shop, team: store, repository: '{house.made.root}', route: standard,"
+        " branching: {strategy: trunk, reviewed: true}}"
+    )
+    source.sync(house.database, "shop")
+    sha = house.made.git("rev-parse", "HEAD")
+    assert about(house, sha).violations == ()
+    source.check(house.database, "shop")
+    assert [(each.rule, each.commit) for each in about(house, sha).violations] == [("not reviewed", sha)]
+
+
+def test_a_commit_that_only_runs_as_a_cherry_pick(house: House) -> None:
+    """Its page says where, and as which commit; a history, which is of very commits, does not."""
+    house.commit("feat: one", one="1")
+    house.made.git("branch", "release/1.0")
+    house.commit("feat: two", two="1")
+    fix = house.commit("fix: both", both="1")
+    house.made.git("checkout", "--quiet", "release/1.0")
+    house.made.git("cherry-pick", fix)
+    picked = house.made.git("rev-parse", "HEAD")
+    house.mirrors.sync("shop", str(house.made.root))
+    house.release("1.0.1")
+    house.to("dev", "1.0.1")
+    arrivals = about(house, fix).commit.arrivals
+    assert [(each.environment, each.runs, each.picked) for each in arrivals] == [("dev", "1.0.1", picked)]
+    assert ask(house, "both").items[0].commit.arrivals == ()

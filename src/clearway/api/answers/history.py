@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .shapes import Commit, Paged, Person, Place, PromotionId, Service, Shape, Version, When
+from .source import Violation
 
 Path = Annotated[str, Field(examples=["src/shop/prices.py"])]
 
@@ -100,6 +101,8 @@ class Arrival(Shape):
     """When it was there."""
     approvals: list[SignedApproval]
     """The approvals of that promotion."""
+    picked: Commit | None
+    """The cherry-pick that runs there in its place; null: it runs itself."""
 
 
 class CommitFacts(Shape):
@@ -213,6 +216,17 @@ class CommitPatch(Shape):
     """Lines that went."""
 
 
+class CommitSignature(Shape):
+    """What a commit's signature is worth."""
+
+    state: Literal["good", "unknown key", "bad", "unsigned", "cannot be checked"]
+    """Only a good one, by a key that a user declares, names somebody."""
+    by: str
+    """The user whose key it is; empty unless it is good."""
+    why: str
+    """In words, unless it is good."""
+
+
 class CommitPage(Shape):
     """One commit with its files."""
 
@@ -220,5 +234,9 @@ class CommitPage(Shape):
     """The service."""
     commit: CommitFacts
     """The commit."""
+    signature: CommitSignature
+    """What its signature is worth, by the keys that users declare now."""
+    violations: list[Violation]
+    """What the rules of the service's branches do not want of it, as last judged."""
     patch: CommitPatch
     """What it changed."""

@@ -6,7 +6,9 @@ Rule: git is read once for all commits of a page, whatever the number of release
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 from clearway import access, build, catalog, changes, source
 from clearway.kernel import Actor, Invalid, NotFound
@@ -24,6 +26,7 @@ from clearway.releases.carried import (
     Signed,
     TicketOf,
 )
+from clearway.releases.service.where import where
 from clearway.storage import UnitOfWork, decode_cursor, encode_cursor
 
 MOST_RELEASES = 5000  # of a service that are looked at
@@ -93,8 +96,23 @@ def about_commit(uow: UnitOfWork, actor: Actor, service: str, ref: str) -> Commi
     repo = source.open_repo(uow, service)
     sha = source.resolve(repo, ref)
     named = source.known_as(repo, _tip(repo, known.branch, sha))
-    facts = _facts(uow, actor, service, repo, [source.commit(repo, sha)], named)
-    return CommitPage(service, facts[sha], source.patch_of(repo, sha))
+    facts = _facts(uow, actor, service, repo, [source.commit(repo, sha)], named)[sha]
+    judged = source.checked(uow, service)
+    violations = tuple(each for each in judged.violations if each.commit == sha) if judged else ()
+    facts = replace(facts, arrivals=facts.arrivals + _picked(uow, actor, service, facts))
+    signature = source.signature_of(uow, service, sha)
+    return CommitPage(service, facts, signature, violations, source.patch_of(repo, sha))
+
+
+def _picked(uow: UnitOfWork, actor: Actor, service: str, facts: CommitFacts) -> tuple[Arrival, ...]:
+    """The environments that only run a cherry-pick of it."""
+    there = {each.environment for each in facts.arrivals}
+    found = [each for one in where(uow, actor, facts.sha, service=service) for each in one.runs]
+    return tuple(
+        Arrival(each.environment, each.version, each.promotion, each.version, each.since, (), each.picked)
+        for each in found
+        if each.picked and each.environment not in there
+    )
 
 
 def _tip(repo: source.Repo, branch: str, otherwise: str) -> str:
@@ -117,12 +135,21 @@ def _facts(
     pulls = source.pull_requests_of(uow, source.repository_of(uow, service), shas)
     rules = catalog.service(uow, service).tickets
     way = _way(uow, actor, service)
-    contained = source.containing(repo, way.tips, shas)
+    tips = way.tips
+    reach = _reach(repo.path, tuple(tips))
+    having = {sha: reach.tips_with(sha) for sha in shas}
+    contained = {sha: {tip for tip in tips if marks & reach.mark(tip)} for sha, marks in having.items()}
     approvals = _approvals(uow, way, contained)
     return {
-        each.sha: _one(each, named, rules, pulls.get(each.sha, []), way, set(contained[each.sha]), approvals)
+        each.sha: _one(each, named, rules, pulls.get(each.sha, []), way, contained[each.sha], approvals)
         for each in commits
     }
+
+
+@lru_cache(maxsize=8)
+def _reach(mirror: Path, tips: tuple[str, ...]) -> source.Reach:
+    # Commits never change, so neither does what leads to some of them.
+    return source.Reach(source.Repo(mirror), tips)
 
 
 @dataclass(frozen=True)
@@ -173,9 +200,9 @@ def _first(stop: _Stop, tips: set[str]) -> store.Ran | None:
 
 
 def _approvals(
-    uow: UnitOfWork, way: _Way, contained: dict[str, list[str]]
+    uow: UnitOfWork, way: _Way, contained: dict[str, set[str]]
 ) -> dict[str, tuple[changes.Approval, ...]]:
-    firsts = (_first(stop, set(tips)) for tips in contained.values() for stop in way.stops.values())
+    firsts = (_first(stop, tips) for tips in contained.values() for stop in way.stops.values())
     return changes.approvals_of_many(uow, sorted({each.promotion for each in firsts if each}))
 
 

@@ -1,6 +1,6 @@
 """What other rooms ask of the source: one verb a function."""
 
-from .checking import Check, Origin, check, check_repository, checked, origin, violations_of
+from .checking import Check, Origin, check, check_repository, checked, origin, signature_of, violations_of
 from .credentials import (
     credentials,
     git_access,
@@ -79,6 +79,7 @@ __all__ = [
     "repository",
     "repository_of",
     "set_credential",
+    "signature_of",
     "state",
     "states",
     "sync",

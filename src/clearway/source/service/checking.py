@@ -62,6 +62,12 @@ def check(database: Database, service: str) -> Check | None:
     return _check(known, row, stamp)
 
 
+def signature_of(uow: UnitOfWork, service: str, commit: str) -> Signature:
+    """What a commit's signature is worth by the keys of now. Raises NotFound."""
+    repo = uow.tool(Mirrors).open(catalog.repository_of(uow, service).name)
+    return signatures(repo, [commit], _keys(uow))[commit]
+
+
 def check_repository(database: Database, repository: str) -> None:
     """Judge every service that comes from a repository, where that is not done."""
     with database.read() as uow:

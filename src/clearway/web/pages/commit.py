@@ -30,6 +30,8 @@ def show(visit: Visit) -> Response:
         "commit.html",
         service=service,
         commit=page.commit,
+        signature=page.signature,
+        violations=page.violations,
         patch=page.patch,
         files=list(_unfolded(page.patch.files)),
         stops=stops,
