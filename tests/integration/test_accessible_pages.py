@@ -27,7 +27,7 @@ PAGES = [
     "/releases/shop/1.3.0/to/prod", "/promotions", "/approvals", "/builds", "/builds/bld_0_broken",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod",
-    "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till",
+    "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till", "/where",
     "/services/shop/violations", "/services/till/violations", "/configuration",
     "/configuration/shop", "/configuration/shop/prod/GREETING", "/calendar", "/people", "/people/rita",
     "/me", "/nowhere",

@@ -102,6 +102,7 @@ def routes() -> list[Route]:
         action("/incidents/{id}/{verb}", incidents.act, needs="incident:write"),
         page("/figures", figures.show, needs="metrics:read"),
         page("/figures/{service}/{environment}/{figure}", figures.behind, needs="metrics:read"),
+        page("/where", audit.where, needs="release:read"),
         page("/trace", audit.trace, needs="release:read"),
         page("/audit", audit.index, needs="ledger:read"),
         page("/audit/verify", audit.verify, needs="ledger:read"),

@@ -36,6 +36,7 @@ MORE = (
     ("/calendar", "Calendar", "platform:read"),
     ("/people", "People and tokens", "platform:read"),
     ("/trace", "Trace", "release:read"),
+    ("/where", "Where a change runs", "release:read"),
 )
 
 

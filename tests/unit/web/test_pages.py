@@ -26,7 +26,7 @@ PAGES = [
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
     "/environments", "/environments/prod",
     "/repositories", "/repositories/tools",
-    "/repositories/gone", "/repositories/till",
+    "/repositories/gone", "/repositories/till", "/where",
     "/services/shop/violations", "/services/till/violations",
     "/environments/dev", "/configuration", "/configuration/shop",
     "/configuration/till", "/configuration/shop/prod/GREETING", "/calendar", "/calendar?service=till",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from clearway import ledger, releases
-from clearway.kernel import NotFound
+from clearway import catalog, ledger, releases
+from clearway.kernel import ClearwayError, Conflict, Invalid, NotFound
 from clearway.web.visit import Visit
 
 
@@ -49,6 +49,29 @@ def entry(visit: Visit) -> Response:
             raise NotFound(f"there is no entry {index}")
         proof = ledger.inclusion_proof(uow, index)
     return visit.page("entry.html", entry=found[0], proof=proof)
+
+
+def where(visit: Visit) -> Response:
+    """Where a commit, a ticket or a pull request runs, since when, and by which promotion."""
+    subject, service = visit.query("of"), visit.query("service")
+    found: list[releases.Where] = []
+    problem: ClearwayError | None = None
+    with visit.database.read() as uow:
+        names = [each.name for each in catalog.services(uow)]
+        if subject:
+            try:
+                found = releases.where(uow, visit.actor, subject[:300], service=service)
+            except (NotFound, Conflict, Invalid) as error:
+                problem = error
+    return visit.page(
+        "where.html",
+        404 if problem else 200,
+        subject=subject or "",
+        service=service or "",
+        services=names,
+        found=found,
+        problem=problem,
+    )
 
 
 def trace(visit: Visit) -> Response:
