@@ -7,10 +7,12 @@ Rules:
 3. A line that only moved sideways is told as that, and followed: who wrote it is further back.
 4. What has no lines (binary, huge, a link, a submodule) is said; its changes as a whole are known.
 5. Nothing is run: no filter, no attribute, no text conversion that a repository asks for.
+6. It ends: after so many changes, names or seconds it is told what there is, and that there may be more.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,11 +23,13 @@ from clearway.kernel import Invalid, NotFound
 
 from .lines import Hunk, Range, Ranges, Spot, across, shared, union
 from .origins import origin
-from .repo import MAX_FILE, Repo
+from .repo import MAX_TEXT, Repo
 
 __all__ = ["History", "How", "Touch", "line_history"]
 
 MOST_TOUCHES = 5000
+MOST_ORIGINS = 200  # times that it is looked for another name
+LONGEST_S = 30.0
 SUBMODULE, LINK, FOLDER = 0o160000, 0o120000, 0o040000
 
 How = Literal["added", "changed", "indented", "renamed", "copied", "merged", "removed"]
@@ -72,7 +76,10 @@ def line_history(repo: Repo, commit: str, spot: Spot) -> History:
     A file that is not there any more has a history too: it begins with the commit that removed it.
     """
     _check(repo, commit, spot)
-    found = _history(repo.path, commit, spot)
+    try:
+        found = _history(repo.path, commit, spot)
+    except _OutOfTimeError as error:  # another time it may be faster, so nothing is kept
+        found = error.found
     if not found.touches:
         raise NotFound(f"there is no {spot.path} in commit {commit[:12]}, nor before it")
     return found
@@ -81,13 +88,23 @@ def line_history(repo: Repo, commit: str, spot: Spot) -> History:
 @lru_cache(maxsize=64)
 def _history(mirror: Path, commit: str, spot: Spot) -> History:
     # Commits never change, so neither does what led to one.
-    walk = _Walk(Repo(mirror), commit, spot)
+    walk = _Walk(Repo(mirror), commit, spot, time.monotonic() + LONGEST_S)
     touches: list[Touch] = []
     for each in walk.touches():
         if len(touches) == MOST_TOUCHES:
-            return History(spot, commit, tuple(touches), f"only the newest {MOST_TOUCHES} changes are told")
+            walk.ends = f"only the newest {MOST_TOUCHES} changes are told"
+            break
         touches.append(each)
-    return History(spot, commit, tuple(touches), walk.ends)
+    found = History(spot, commit, tuple(touches), walk.ends)
+    if walk.late:
+        raise _OutOfTimeError(found)
+    return found
+
+
+class _OutOfTimeError(Exception):
+    def __init__(self, found: History) -> None:
+        super().__init__(found.ends)
+        self.found = found
 
 
 def _check(repo: Repo, commit: str, spot: Spot) -> None:
@@ -112,18 +129,21 @@ def _no_lines(repo: Repo, slot: tuple[str, int]) -> str:
     if slot[1] in kinds:
         return kinds[slot[1]]
     size = repo.size(slot[0])
-    if size > MAX_FILE:
-        return f"has {size} bytes, more than {MAX_FILE}"
+    if size > MAX_TEXT:
+        return f"has {size} bytes, more than {MAX_TEXT}"
     return "" if repo.text(slot[0]) is not None else "is a binary file"
 
 
 class _Walk:
     """One walk from the newest commit back; a commit is looked at after all that build on it."""
 
-    def __init__(self, repo: Repo, commit: str, spot: Spot) -> None:
+    def __init__(self, repo: Repo, commit: str, spot: Spot, until: float) -> None:
         self.repo = repo
         self.start = commit
+        self.until = until
+        self.late = False
         self.ends = ""
+        self._origins = 0
         self._asked: dict[str, dict[str, Ranges | None]] = {commit: {spot.path: spot.ranges}}
         self._slots: dict[tuple[str, str], tuple[str, int] | None] = {}
 
@@ -141,6 +161,10 @@ class _Walk:
             for path in wanted:
                 self._slots.pop((sha, path), None)
             if not self._asked:
+                return
+            if time.monotonic() > self.until:
+                self.late = True
+                self.ends = f"nothing before commit {sha[:12]} was looked at: it would have taken too long"
                 return
 
     def _step(self, sha: str, parents: list[str], path: str, ranges: Ranges | None) -> Touch | None:
@@ -191,7 +215,7 @@ class _Walk:
         name, copied = path, False
         before = self._slot(parent, path)
         if before is None:
-            found = origin(self.repo, parent, sha, path, copies=parents == 1)
+            found = self._origin(sha, parent, path, copies=parents == 1)
             if found is None:
                 return None
             name, copied = found
@@ -202,7 +226,16 @@ class _Walk:
             return _Way(parent, name, ranges, copied, ranges is None and name == path)
         if before[1] in (SUBMODULE, FOLDER) or here[1] in (SUBMODULE, FOLDER):
             return _Way(parent, name, ranges, copied, True)
+        if ranges is None and parents == 1:
+            return _Way(parent, name, None, copied, True)
         return self._across(parent, name, ranges, before[0], here[0], copied)
+
+    def _origin(self, sha: str, parent: str, path: str, *, copies: bool) -> tuple[str, bool] | None:
+        self._origins += 1
+        if self._origins > MOST_ORIGINS:
+            self.ends = f"before commit {sha[:12]} no other names were looked for: it had too many"
+            return None
+        return origin(self.repo, parent, sha, path, copies=copies)
 
     def _across(
         self, parent: str, name: str, ranges: Ranges | None, old: str, new: str, copied: bool

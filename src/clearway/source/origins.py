@@ -19,6 +19,7 @@ __all__ = ["origin"]
 
 SHARED = 0.5  # of the bytes of the bigger one
 MOST_LIKE = 300  # files that are compared line by line
+MOST_READ = 32 << 20  # bytes of theirs
 MOST_CHANGES = 20_000  # of a commit that is searched at all
 MOST_FILES = 20_000  # of a tree that is searched for the same bytes
 _FOLDER = 0o040000
@@ -88,9 +89,11 @@ def _like(repo: Repo, candidates: list[_Old], blob: str, path: str) -> str | Non
         return None
     size = repo.size(blob)
     best: tuple[float, bool, str] | None = None
+    room = MOST_READ
     for name, each in sorted(candidates, reverse=True):
         other = repo.size(each)
-        if min(size, other) < SHARED * max(size, other):
+        room -= other
+        if room < 0 or min(size, other) < SHARED * max(size, other):
             continue
         shared = _shared(_lines(repo, blob), _lines(repo, each)) / max(size, other)
         told = (shared, _base(name) == _base(path), name)

@@ -8,16 +8,18 @@ Rules:
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from .repo import MAX_FILE, Repo
+from .repo import MAX_TEXT, Repo
 
 __all__ = ["FileChange", "Patch", "patch_of"]
 
 MOST_FILES = 500  # that are named
-MOST_READ = 32 << 20  # bytes of both sides that are compared
+MOST_READ = 8 << 20  # bytes of both sides that are compared
+LONGEST_S = 10.0  # after which the rest is only named
 MOST_FILE_TEXT = 20_000  # characters of one file's difference
 MOST_TEXT = 150_000
 LEAST_TEXT = 200  # less would say nothing
@@ -79,7 +81,7 @@ def _may_compare(repo: Repo, diff: Any) -> bool:
     if not came or not went or len(came) * len(went) > MOST_SIMILAR:
         return False
     sizes = [repo.size(str(each.id)) for each in (*came, *went) if each.mode != _SUBMODULE]
-    return all(size <= MAX_FILE for size in sizes) and sum(sizes) <= MOST_READ
+    return all(size <= MAX_TEXT for size in sizes) and sum(sizes) <= 4 * MOST_READ
 
 
 class _Reader:
@@ -88,6 +90,7 @@ class _Reader:
     def __init__(self, repo: Repo) -> None:
         self.repo = repo
         self.read = 0
+        self.until = time.monotonic() + LONGEST_S
         self.told = 0
 
     def file(self, diff: Any, number: int, delta: Any) -> FileChange:
@@ -112,10 +115,11 @@ class _Reader:
         if any(each.mode == _SUBMODULE for each in sides):
             return "submodule " + " to ".join(str(each.id)[:10] for each in sides)
         sizes = [self.repo.size(str(each.id)) for each in sides]
-        if max(sizes, default=0) > MAX_FILE:
+        if max(sizes, default=0) > MAX_TEXT:
             return f"{max(sizes)} bytes: too big to be compared"
         self.read += sum(sizes)
-        return "not compared: the commit changes too much" if self.read > MOST_READ else ""
+        much = self.read > MOST_READ or time.monotonic() > self.until
+        return "not compared: the commit changes too much" if much else ""
 
     def _text(self, patch: Any) -> tuple[str, str]:
         data = bytes(patch.data)

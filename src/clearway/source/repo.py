@@ -16,6 +16,7 @@ from .model import Commit, check_path, check_ref, is_sha
 
 _FILE, _PROGRAM, _LINK, _FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
 MAX_FILE = 4 << 20  # bytes that read_file gives at most
+MAX_TEXT = 1 << 20  # bytes of a file that is compared line by line: the worst of 4 MiB take 15 seconds
 MAX_TREE = 4 << 30  # bytes that export_tree writes at most
 MAX_ENTRIES = 200_000
 BINARY_LOOK = 8000  # bytes in which a zero says that it is no text, as git has it
@@ -196,8 +197,8 @@ class Repo:
             raise NotFound(f"object {blob} is not in this mirror") from None
 
     def text(self, blob: str) -> bytes | None:
-        """A file's bytes; None when it is binary, or bigger than MAX_FILE."""
-        if self.size(blob) > MAX_FILE:
+        """A file's bytes; None when it is binary, or bigger than MAX_TEXT."""
+        if self.size(blob) > MAX_TEXT:
             return None
         found = self._git.get(blob)
         if not isinstance(found, _libgit2().Blob) or b"\0" in found.data[:BINARY_LOOK]:

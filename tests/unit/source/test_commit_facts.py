@@ -82,6 +82,14 @@ def test_a_huge_commit_is_cut_and_says_so(made: Made, monkeypatch: pytest.Monkey
     assert all(len(line) <= patches.MOST_LINE + 2 for line in first.text.split("\n"))
 
 
+def test_what_takes_too_long_is_only_named(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing can be made slow by whoever writes the files; the page comes all the same."""
+    monkeypatch.setattr(patches, "LONGEST_S", -1.0)
+    made.commit({"a": "1\n"}, "first")
+    (each,) = patch(made).files
+    assert (each.note, each.text) == ("not compared: the commit changes too much", "")
+
+
 def test_a_merge_is_what_it_brought(made: Made) -> None:
     """Against its first parent."""
     made.commit({"a": "1\n"}, "first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 import subprocess
@@ -17,6 +18,9 @@ from repositories import Made
 from clearway import source
 from clearway.kernel import ClearwayError, Invalid, NotFound
 from clearway.source import Spot, parse_spot
+
+# The package's own name of it is the function's.
+line_history = importlib.import_module("clearway.source.line_history")
 
 
 def by_git(folder: Path, tip: str, path: str, first: int, last: int) -> set[str]:
@@ -332,3 +336,32 @@ def test_a_spot_that_git_could_misread_reaches_no_git(made: Made, monkeypatch: p
         assert [each.how for each in source.line_history(repo, tip, parse_spot(f"{name}:1")).touches] == [
             "added"
         ]
+
+
+def test_a_history_ends_and_says_so(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many changes, names, or seconds: what is known is told; what took too long is asked anew."""
+    for number in range(6):
+        made.commit({"a": f"{number}\n"}, str(number))
+    tip = made.git("rev-parse", "HEAD")
+    repo = source.Repo(made.root / ".git")
+    monkeypatch.setattr(line_history, "LONGEST_S", -1.0)
+    found = source.line_history(repo, tip, Spot("a", 1, 1))
+    assert (len(found.touches), "too long" in found.ends) == (1, True)
+    monkeypatch.setattr(line_history, "LONGEST_S", 30.0)
+    assert len(source.line_history(repo, tip, Spot("a", 1, 1)).touches) == 6
+    monkeypatch.setattr(line_history, "MOST_TOUCHES", 4)
+    found = source.line_history(repo, tip, Spot("a"))
+    assert (len(found.touches), found.ends) == (4, "only the newest 4 changes are told")
+
+
+def test_too_many_names_are_said(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that renames without end costs no more than that."""
+    made.commit({"a0": "1\n2\n3\n"}, "first")
+    for number in range(4):
+        made.git("mv", f"a{number}", f"a{number + 1}")
+        made.commit({}, f"to {number + 1}")
+    monkeypatch.setattr(line_history, "MOST_ORIGINS", 2)
+    tip = made.git("rev-parse", "HEAD")
+    found = source.line_history(source.Repo(made.root / ".git"), tip, Spot("a4", 1, 1))
+    assert [each.how for each in found.touches] == ["renamed", "renamed", "added"]
+    assert "no other names were looked for" in found.ends
