@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from forges import FORGES, SECRET, TOKEN, sent
@@ -17,8 +18,13 @@ UNSIGNED_BODY = ("azure-devops",)  # what travels there is a password; it says n
 
 
 @pytest.fixture(params=FORGES)
-def listening(request: pytest.FixtureRequest, tmp_path: Path) -> Listening:
-    return Listening(tmp_path, request.param)
+def forge(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def listening(forge: str, tmp_path: Path) -> Listening:
+    return Listening(tmp_path, forge)
 
 
 def test_a_push_is_recorded_and_fetched(listening: Listening) -> None:
@@ -177,6 +183,51 @@ def test_another_repositorys_deliveries_are_not_taken(tmp_path: Path, listening:
     assert other.queued() == 0
     [row] = other.deliveries()
     assert "acme/cart" in row.error
+
+
+WORST = {
+    "title": "\ud800" * 1500,
+    "description": "\u0000" * 70_000,
+    "body": "\u0000" * 70_000,
+    "login": "x\u0000\ud800" * 210,
+    "username": "\udfff" * 210,
+    "uniqueName": "\ud800\u0000" * 210,
+    "author": "\ud800" * 210,
+    "reviewer": "\ud800" * 210,
+    "name": "\u0000\ud800" * 210,
+    "html_url": "javascript:alert(1)",
+    "url": "https://x/" + "y" * 5000,
+}
+
+
+def spoiled(told: Any) -> Any:
+    """A payload with the worst text of its kind in each place, but for what tells of the repository."""
+    if isinstance(told, list):
+        return [
+            {**spoiled(each), "description": ""} if isinstance(each, dict) else each for each in told
+        ] * 120
+    if isinstance(told, dict):
+        about = ("repo", "repository", "project", "source", "target", "owner")
+        return {
+            key: {} if key in about and isinstance(value, dict) else WORST.get(key, spoiled(value))
+            for key, value in told.items()
+        }
+    return told
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+@pytest.mark.parametrize("chapter", [1, 2])
+def test_what_can_be_read_can_be_kept(tmp_path: Path, forge: str, kind: str, chapter: int) -> None:
+    """Texts that no column has room for, letters that no database stores, a hundred times too many labels and
+    reviewers: what is left of them is recorded, on either database."""
+    listening = Listening(tmp_path, forge, postgres=kind == "postgres")
+    told = spoiled(json.loads(sent(forge, chapter).body))
+    answer = listening.post(sent(forge, chapter).but(body=json.dumps(told).encode()))
+    assert (answer.status_code, answer.json()["outcome"]) == (202, "recorded"), listening.deliveries()
+    pull = listening.pull()
+    listening.database.dispose()
+    assert pull is not None
+    assert len(pull.labels) <= 100
 
 
 def test_an_event_of_no_use_is_ignored(listening: Listening) -> None:

@@ -181,8 +181,10 @@ def _told(listener: Listener, headers: Headers, body: bytes) -> source.Received:
     outcome: source.Outcome | None = "unreadable" if error else None
     elsewhere = [payload.text(path, 2_000) for path in forge.addresses]
     if is_elsewhere(listener.location, elsewhere):
-        told = next(filter(None, elsewhere))
-        outcome, error = "elsewhere", f"it tells of {told[:200]}, and {listener.location[:200]} is fetched"
+        told, ours = (
+            source.public_location(each)[:200] for each in (next(filter(None, elsewhere)), listener.location)
+        )
+        outcome, error = "elsewhere", f"it tells of {told}, and {ours} is fetched"
         facts = Facts(fetch=False)
     elif not error:
         try:

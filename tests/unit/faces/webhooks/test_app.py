@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from forges import sent
+from forges import FORGES, Sent, payload, sent
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from listening import Listening
 from starlette.testclient import TestClient
 
 from clearway import source
 from clearway.config import FakeCipher
 from clearway.faces.webhooks import app, create_app
-from clearway.kernel import Retry
+from clearway.kernel import Retry, sha256
 
 
 @pytest.fixture
@@ -114,6 +117,36 @@ def test_events_and_ids_are_kept_printable(listening: Listening) -> None:
     headers = {name: value.encode("latin-1") for name, value in delivery.headers.items()}
     listening.http.post("/hooks/shop-code", content=delivery.body, headers=headers)
     assert listening.deliveries()[0].event == "x[31my"
+
+
+@pytest.fixture(scope="module", params=FORGES)
+def lasting(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Listening:
+    """One house for all examples of a forge."""
+    return Listening(tmp_path_factory.mktemp("lasting"), request.param)
+
+
+@settings(max_examples=25)
+@given(
+    body=st.binary(max_size=200),
+    event=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=60),
+)
+def test_no_signed_bytes_break_it(lasting: Listening, body: bytes, event: str) -> None:
+    """Whoever has the secret may send any bytes as any event: they are taken and recorded, never a fault."""
+    delivery = Sent(lasting.forge, event, body, id=sha256(body + event.encode())[7:])
+    raw = {name: value.encode("latin-1") for name, value in delivery.headers.items()}
+    answer = lasting.http.post("/hooks/shop-code", content=body, headers=raw)
+    assert answer.status_code in (200, 202)
+
+
+def test_addresses_are_told_without_their_passwords(tmp_path: Path) -> None:
+    """What stands among the deliveries is seen by many."""
+    listening = Listening(tmp_path, "github", location="https://git.example.com/acme/shop.git")
+    told = payload("github.push")
+    told["repository"]["clone_url"] = "https://dana:to-ken@git.example.com/acme/cart.git"
+    told["repository"]["ssh_url"] = told["repository"]["html_url"] = ""
+    listening.post(sent("github", 0).but(body=json.dumps(told).encode()))
+    [row] = listening.deliveries()
+    assert (row.outcome, "to-ken" in row.error, "acme/cart" in row.error) == ("elsewhere", False, True)
 
 
 def test_a_secret_that_cannot_be_unsealed_is_none(listening: Listening) -> None:
