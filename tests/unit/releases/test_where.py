@@ -169,3 +169,15 @@ def test_the_row_is_by_what_finished(house: House) -> None:
         release_store.settle(uow, first, runs=True)
     (run,) = ask(house, commit, service="shop")[0].runs
     assert (run.version, run.promotion) == ("1.0.0", newest.id)
+
+
+def test_a_ticket_on_any_branch_is_found(house: House) -> None:
+    """A fix that only a release branch has is found by its ticket too."""
+    house.apply(
+        "{kind: Service, name: shop, team: store, repository: /nowhere, route: standard,"
+        " tickets: [{prefix: SHOP-}]}"
+    )
+    house.made.git("checkout", "--quiet", "-b", "release/1.0")
+    fix = house.commit("fix: prices SHOP-12", prices="1")
+    house.made.git("checkout", "--quiet", "main")
+    assert [each.commit for each in ask(house, "SHOP-12")] == [fix]

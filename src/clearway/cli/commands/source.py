@@ -181,9 +181,10 @@ def check(
             context.say(f"  {each['subject']} ({each['author']})")
             context.say(f"  {each['todo']}")
         more = "" if found["whole"] else ", and there is more than is told"
-        count = len(found["violations"])
+        count, branches = len(found["violations"]), len(found["branches"])
         told = "nothing against the rules" if not count else f"{count} against the rules{more}"
-        context.say(f"{found['commits']} commits on {len(found['branches'])} branches: {told}")
+        where = f"{branches} branch{'es' * (branches != 1)}"
+        context.say(f"{told}, on {where} with {found['commits']} commits that rules are about")
 
     context.show(found, tell)
     return FAILED if found["violations"] or not found["whole"] else OK

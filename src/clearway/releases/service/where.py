@@ -188,10 +188,10 @@ def _commits(uow: UnitOfWork, repo: source.Repo, known: catalog.Service, subject
 
 
 def _naming(repo: source.Repo, known: catalog.Service, ticket: str) -> Iterator[str]:
-    """The commits of the service's branch that name a ticket, newest first."""
-    tip = source.resolve(repo, known.branch)
+    """The commits of all branches that name a ticket, newest first."""
+    heads = [sha for name, sha in repo.pointers().items() if name.startswith("refs/heads/")]
     told = 0
-    for number, each in enumerate(repo.walk(tip, [])):
+    for number, each in enumerate(repo.walk_all(heads)):
         if number >= MOST_READ or told >= MOST_COMMITS:
             return
         message = each.raw_message.decode(errors="replace")

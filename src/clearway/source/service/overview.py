@@ -55,8 +55,11 @@ def repository(uow: UnitOfWork, name: str) -> Overseen:
     """One repository. Raises NotFound."""
     found = next((each for each in repositories(uow) if each.name == name), None)
     if found is None:
-        known = ", ".join(each.name for each in all_repositories(uow)) or "none is declared"
-        raise NotFound(f"there is no repository `{name}`", expected=known)
+        known = ", ".join(each.name for each in all_repositories(uow))
+        raise NotFound(
+            f"there is no repository `{name}`",
+            expected=known or "one that a document declares",
+        )
     return found
 
 
