@@ -1,21 +1,19 @@
 """The flow of a build: one checkpointed step after another; a step begun again starts from a clean bench.
 
 Rules:
-1. Whatever happens inside a step becomes its result, so that after a crash the flow takes the same way again:
-   a failure is not tried once more in the hope of better luck.
+1. The steps are those of `steps.py` and of the recipe; each keeps its result.
 2. The first and the last act are no steps: repeating them changes nothing, so a checkpoint would be a synced
    write for nothing.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,87 +24,28 @@ from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
 from . import provenance, service, store
-from .model import Cancelled, choose_version, name_version
-from .products import digest_file, digests, explain_difference
+from .model import choose_version
+from .products import digest_file
 from .recipes import python, script
 from .sbom import sbom
-from .work import Facts, Work, opened, read_definition
+from .steps import Over, Steps
+from .work import Facts, Work, read_definition
 
 log = logging.getLogger("clearway.build")
 _EVIDENCE = "evidence.jsonl"
 _FINISH_TRIES = 40
-
-
-class _Over(Exception):
-    def __init__(self, result: Mapping[str, Any]) -> None:
-        super().__init__(result["error"])
-        self.result = result
-
-
-class _Steps:
-    """Runs the steps of one build, and ends it at the first that fails."""
-
-    def __init__(self, database: Database, run: Run, build_id: str) -> None:
-        self.database = database
-        self.run = run
-        self.build_id = build_id
-        self.facts: Facts | None = None
-        self.definition: catalog.ServiceDefinition | None = None  # read once, not once a step
-
-    def do(self, name: str, function: Callable[[Work], Any]) -> Any:
-        """The step's value. Raises _Over."""
-        result = self.run.step(name, self._guarded, name, function)
-        if "error" in result:
-            raise _Over(result)
-        return result["value"]
-
-    def _guarded(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
-        try:
-            with self.database.read() as uow:
-                build, cancelled = service.look(uow, self.build_id)
-            with opened(self.database, build, self.facts, self.definition) as work:
-                try:
-                    work.go_on(cancelled)
-                    value = function(work)
-                    self.definition = work.known_definition
-                    return {"value": value}
-                except (ClearwayError, OSError) as error:
-                    result = _failure(error)
-                    _say_last(work, name, result["error"])
-                    return result
-        except (ClearwayError, OSError) as error:  # not even the log can be opened
-            return _failure(error)
-        except Exception as error:
-            # Nobody is helped by a build that runs for ever because of a fault of ours.
-            log.exception("build %s: step %s", self.build_id, name)
-            return {"error": f"Clearway itself failed: {type(error).__name__}: {error}", "status": "failed"}
-
-
-def _say_last(work: Work, name: str, text: str) -> None:
-    try:
-        work.log.say(name, f"failed: {text}")
-    except (ClearwayError, OSError):
-        log.warning("build %s: its log takes no more lines", work.build.id)
-
-
-def _failure(error: ClearwayError | OSError) -> dict[str, Any]:
-    if isinstance(error, Cancelled):
-        return {"error": error.message, "status": "cancelled"}
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        text = "the disk that holds the builds is full. Free some space, then build again."
-        return {"error": text, "status": "failed"}
-    tests = error.detail.get("tests") if isinstance(error, ClearwayError) else None
-    return {"error": str(error), "status": "failed", "tests": tests}
+Recipe = Callable[[Steps], dict[str, Any]]
+RECIPES: Mapping[str, Recipe] = {"python": python.make, "script": script.make, "make": script.make}
 
 
 def run_build(database: Database, run: Run, build_id: str) -> None:
     """Flow `build.run`."""
     if not _begin(database, build_id):
         return  # cancelled while it waited, or killed after its end was recorded
-    steps = _Steps(database, run, build_id)
+    steps = Steps(database, run, build_id)
     try:
         ended = _build(steps)
-    except _Over as over:
+    except Over as over:
         ended = {
             "status": over.result["status"],
             "error": over.result["error"],
@@ -122,9 +61,10 @@ def _begin(database: Database, build_id: str) -> bool:
         return store.start(uow, build_id)
 
 
-def _build(steps: _Steps) -> dict[str, Any]:
+def _build(steps: Steps) -> dict[str, Any]:
     steps.facts = Facts(**steps.do("source", find_source))
-    made = _python(steps, steps.facts) if steps.facts.recipe == "python" else _script(steps, steps.facts)
+    made = RECIPES[steps.facts.recipe](steps)
+    steps.do("store", lambda work: _store(work, made))
     return {"status": "succeeded", "error": None, "tests": made["tests"], "reproduced": made["reproduced"]}
 
 
@@ -138,7 +78,7 @@ def find_source(work: Work) -> dict[str, Any]:
     sha = source.resolve(repo, build.ref)
     commit = source.commit(repo, sha)
     definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
-    if definition.build.recipe not in ("python", "script", "make"):
+    if definition.build.recipe not in RECIPES:
         raise Invalid(
             f"the recipe {definition.build.recipe} cannot be built yet",
             todo="Use `recipe: script` with the commands and outputs.",
@@ -179,84 +119,9 @@ def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
     return None
 
 
-def _python(steps: _Steps, facts: Facts) -> dict[str, Any]:
-    tools = steps.do("fetch", python.fetch_tools)
-    first = steps.do("build 1", lambda work: _build_first(work, tools))
-    if missing := first.get("missing"):
-        tools = steps.do("fetch more", lambda work: python.fetch_tools(work, missing))
-        first = steps.do("build 1 again", lambda work: _whole(_build_first(work, tools)))
-    steps.facts = replace(facts, version=first["version"])
-    compared = steps.do("build 2", lambda work: _build_second(work, tools, first)) if facts.twice else None
-    wheel = Path(first["wheel"])
-    packages = steps.do("fetch runtime", lambda work: python.fetch_runtime(work, wheel))
-    tests = steps.do("test", lambda work: python.test(work, wheel, packages))
-    products = steps.do("bundle", lambda work: python.bundle(work, wheel, packages))
-    made = _made(tests, compared, tools["wheels"], packages)
-    steps.do("store", lambda work: _store(work, made, products))
-    return made
-
-
-def _build_first(work: Work, tools: Mapping[str, Any]) -> dict[str, Any]:
-    found = python.build_wheel(work, 1, tools)
-    return found if "missing" in found else {**found, "version": _version_of(work, Path(found["wheel"]))}
-
-
-def _build_second(work: Work, tools: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
-    second = _whole(python.build_wheel(work, 2, tools))
-    one, two = ({Path(each["wheel"]).name: each["wheel"]} for each in (first, second))
-    return _compare(work, one, two)
-
-
-def _version_of(work: Work, wheel: Path) -> str:
-    version = name_version(work.facts.version, python.wheel_metadata(wheel)["Version"])
-    if version != work.facts.version:
-        with work.database.begin() as uow:
-            store.change_open(uow, work.build.id, version=version)
-        work.log.say("build 1", f"the package names the version: {version}")
-    return version
-
-
-def _whole(result: dict[str, Any]) -> dict[str, Any]:
-    if "missing" in result:
-        names = ", ".join(result["missing"])
-        raise Invalid(f"the build backend keeps asking for more requirements: {names}")
-    return result
-
-
-def _script(steps: _Steps, facts: Facts) -> dict[str, Any]:
-    first = steps.do("build 1", lambda work: script.build(work, 1))
-    compared = None
-    if facts.twice:
-        compared = steps.do(
-            "build 2", lambda work: _compare(work, first["outputs"], script.build(work, 2)["outputs"])
-        )
-    made = _made(first["tests"], compared, [], [])
-    steps.do("store", lambda work: _store(work, made, script.products(work, first["outputs"])))
-    return made
-
-
-def _made(tests: Any, compared: Any, tools: Any, packages: Any) -> dict[str, Any]:
-    return {
-        "tests": tests,
-        "compared": compared,
-        "reproduced": compared["identical"] if compared else None,
-        "tools": tools,
-        "packages": packages,
-    }
-
-
-def _compare(work: Work, first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, Any]:
-    one, two = ({name: Path(path) for name, path in run.items()} for run in (first, second))
-    found = provenance.reproduced(digests(one), digests(two), work.sandbox.mode)
-    if found["identical"]:
-        work.log.say("compare", "built twice, same bytes")
-    for line in explain_difference(one, two):
-        work.log.say("compare", line)
-    return found
-
-
-def _store(work: Work, made: Mapping[str, Any], products: Sequence[Mapping[str, Any]]) -> int:
+def _store(work: Work, made: Mapping[str, Any]) -> int:
     """Bytes into the store, statements signed; the transaction that makes them count comes last."""
+    products = made["products"]
     for product in products:
         artifacts.keep_file(work.blobs, Path(product["path"]), expected=product["digest"])
         work.log.say("store", f"{product['name']} {product['digest']}")

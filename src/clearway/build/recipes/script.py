@@ -11,7 +11,26 @@ from packageurl import PackageURL
 from clearway.build.model import BuildFailed, count_tests, tell_tests
 from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
+from clearway.build.steps import Steps
 from clearway.build.work import Work
+
+from .made import compare, made
+
+
+def make(steps: Steps) -> dict[str, Any]:
+    """The whole recipe."""
+    first = steps.do("build 1", _build_first)
+    compared = None
+    if steps.known.twice:
+        compared = steps.do(
+            "build 2", lambda work: compare(work, first["outputs"], build(work, 2)["outputs"])
+        )
+    return made(first["products"], tests=first["tests"], compared=compared)
+
+
+def _build_first(work: Work) -> dict[str, Any]:
+    found = build(work, 1)
+    return {**found, "products": products(work, found["outputs"])}
 
 
 def commands(work: Work) -> list[tuple[str, tuple[str, ...], float | None]]:
