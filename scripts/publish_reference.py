@@ -22,6 +22,7 @@ TABLE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 ROOTS: tuple[type[BaseModel], ...] = (
     catalog.ServiceDefinition,
+    catalog.SharedRecipe,
     *catalog.KINDS.values(),
     *config.KINDS.values(),
 )

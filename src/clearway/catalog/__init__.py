@@ -2,10 +2,8 @@
 
 from .branching import FINAL, NOTHING, Branching, BranchRule, fits, rule_for
 from .definition import (
-    Build,
     Canary,
     CanaryMetric,
-    Command,
     Compatibility,
     ConfigKey,
     CountMetric,
@@ -16,7 +14,6 @@ from .definition import (
     ProportionMetric,
     Selector,
     ServiceDefinition,
-    Step,
     ValuesMetric,
     definition_schema,
     load_definition,
@@ -34,6 +31,7 @@ from .model import (
     Team,
 )
 from .propose import Proposal, propose, reads
+from .recipe import Build, Command, Helper, Retries, SharedRecipe, Step, Uses, in_order, needs_of
 from .repository import Repository
 from .service import (
     apply,
@@ -74,6 +72,7 @@ __all__ = [
     "CountMetric",
     "Environment",
     "Health",
+    "Helper",
     "JudgeSpec",
     "Metrics",
     "Migration",
@@ -82,14 +81,17 @@ __all__ = [
     "Proposal",
     "Removing",
     "Repository",
+    "Retries",
     "Route",
     "Selector",
     "Service",
     "ServiceDefinition",
+    "SharedRecipe",
     "Step",
     "StrategySpec",
     "Team",
     "Tickets",
+    "Uses",
     "ValuesMetric",
     "Versioning",
     "apply",
@@ -98,7 +100,9 @@ __all__ = [
     "environments",
     "fits",
     "gates",
+    "in_order",
     "load_definition",
+    "needs_of",
     "plan_apply",
     "propose",
     "reads",

@@ -10,68 +10,14 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from clearway.kernel import Document, Duration, Name, load_document, schema_of
 
+from .recipe import Build, Command, VariableName, Word
+
 FILE_NAME = "clearway.yaml"
 SCHEMA_ID = "urn:clearway:definition"
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Command = Annotated[tuple[Word, ...], Field(min_length=1, max_length=200)]
 HttpPath = Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$", max_length=200)]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
 Scalar = bool | int | float | str
-
-
-class Step(Document):
-    """One command of a script build."""
-
-    name: Name
-    """Shown in the build's log."""
-    run: Command
-    """The program and its arguments; no shell is involved unless it is named."""
-    timeout: Duration = timedelta(minutes=10)
-    """The step is ended, and the build fails, after this time."""
-
-
-class Build(Document):
-    """How the repository becomes artifacts."""
-
-    recipe: Literal["python", "node", "maven", "make", "containerfile", "script"]
-    """The kind of build; node, maven and containerfile are read, and not built yet."""
-    python: str = Field(default=">=3.11", max_length=100)
-    """Python recipe: the interpreter versions that the service runs on."""
-    target: str = Field(default="all", min_length=1, max_length=100)
-    """Make recipe: the target to make."""
-    file: str = Field(default="Containerfile", min_length=1, max_length=200)
-    """Containerfile recipe: the file, relative to the service's path."""
-    test: tuple[Word, ...] = ()
-    """The command that tests the result, run inside the sandbox; empty when there are no tests."""
-    steps: tuple[Step, ...] = ()
-    """Script recipe: the commands, in order."""
-    outputs: tuple[Word, ...] = ()
-    """Globs of the files that are the build's artifacts, relative to the service's path."""
-    environment: dict[VariableName, str] = Field(default={})
-    """Variables for the build's commands; never secrets."""
-    timeout: Duration = timedelta(minutes=15)
-    """The build is ended, and fails, after this time."""
-
-    @field_validator("outputs")
-    @classmethod
-    def _inside(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
-        for glob in outputs:
-            if glob.startswith("/") or ".." in glob.split("/"):
-                raise ValueError(f"`{glob}` leaves the service's folder; expected a path inside it")
-        return outputs
-
-    @model_validator(mode="after")
-    def _complete(self) -> Build:
-        if self.recipe == "script" and not (self.steps and self.outputs):
-            raise ValueError("a script build without steps or outputs; expected both `steps` and `outputs`")
-        if self.recipe != "script" and self.steps:
-            raise ValueError(f"`steps` with the {self.recipe} recipe; expected `recipe: script`")
-        names = [step.name for step in self.steps]
-        if len(set(names)) != len(names):
-            raise ValueError("two steps with the same name; expected a name of its own for each step")
-        return self
 
 
 class Health(Document):
