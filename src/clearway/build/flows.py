@@ -172,6 +172,7 @@ def _provenance(work: Work, made: Mapping[str, Any]) -> dict[str, Any]:
             started_at=build.started_at or now,
             finished_at=now,
             log_digest=digest_file(work.log.path),
+            signer=work.database.tool(Signer).kind,
         )
     )
 

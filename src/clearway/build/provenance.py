@@ -39,6 +39,7 @@ class Origin:
     started_at: datetime
     finished_at: datetime
     log_digest: str
+    signer: str  # where the key is: see artifacts.Signer.kind
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
@@ -55,6 +56,7 @@ def provenance(origin: Origin) -> dict[str, Any]:
             },
             "internalParameters": {
                 "sandbox": {"mode": origin.mode, "promises": sorted(origin.promises)},
+                "signer": {"key": origin.signer},
                 "limits": dict(origin.limits),
                 "sourceDateEpoch": origin.epoch,
             },

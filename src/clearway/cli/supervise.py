@@ -1,4 +1,4 @@
-"""`clearway up`: keeps a server and a worker running until it is told to stop.
+"""`clearway up`: keeps a server, a worker and a signer running until it is told to stop.
 
 Rules:
 1. One `up` for each folder; a second one is refused.
@@ -171,9 +171,11 @@ def _children(home: Path, host: str, port: int) -> list[Child]:
     base = [sys.executable, "-m", "clearway.wiring"]
     server = [*base, "server", "--home", str(home), "--host", host, "--port", str(port)]
     worker = [*base, "worker", "--home", str(home)]
+    signer = [*base, "signer", "--home", str(home)]
     return [
         Child("server", server, home / "logs" / "server.log"),
         Child("worker", worker, home / "logs" / "worker.log"),
+        Child("signer", signer, home / "logs" / "signer.log"),
     ]
 
 

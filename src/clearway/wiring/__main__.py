@@ -1,4 +1,4 @@
-"""The processes of Clearway: `python -m clearway.wiring server|worker|stop --home DIR`."""
+"""The processes of Clearway: `python -m clearway.wiring server|worker|signer|stop --home DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Run one process until it is told to stop; an error a person can mend is one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m clearway.wiring")
-    parser.add_argument("process", choices=("server", "worker", "stop"))
+    parser.add_argument("process", choices=("server", "worker", "signer", "stop"))
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)

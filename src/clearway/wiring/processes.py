@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
+from typing import NoReturn
+
+from clearway.kernel import Invalid
 
 from .settings import Settings
 
@@ -48,6 +52,29 @@ def worker(settings: Settings) -> None:
     schema.upgrade(built.database, settings.home)
     collect_again()
     work(built.database, built.flows, built.chores, settings.home)
+
+
+def signer(settings: Settings) -> NoReturn:
+    """Become the signer: a program of its own that loads nothing of ours beside the key."""
+    from clearway import integrations
+
+    if settings.signer_user and os.geteuid() != 0:
+        raise Invalid(
+            f"signer_user is {settings.signer_user!r}, and only root can start a process of another user",
+            where=str(settings.home / "clearway.toml"),
+        )
+    # By its path: importing its package would load half of Clearway to find it.
+    program = Path(next(iter(integrations.__path__))) / "signer_process" / "serve.py"
+    words = [sys.executable, "-I", str(program), "--key", str(settings.signer_key)]
+    words += [
+        "--socket",
+        str(settings.signer_socket),
+        "--log",
+        str(settings.home / "signer" / "signed.jsonl"),
+    ]
+    if settings.signer_user:
+        words += ["--user", settings.signer_user]
+    os.execv(sys.executable, words)  # noqa: S606 - no shell is wanted
 
 
 def stop(settings: Settings) -> None:

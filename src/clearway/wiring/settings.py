@@ -25,6 +25,18 @@ class Settings:
     tag_signing: str = ""  # ssh or openpgp: how the tags that Clearway makes are signed; empty: not at all
     tag_signing_key: str = ""  # the private SSH key's file, or the id of a key that gpg has
 
+    signer_user: str = ""  # who the signer process becomes when Clearway runs as root; empty: it stays root
+
+    @property
+    def signer_key(self) -> Path:
+        """The key that signs evidence; opened by the signer process alone."""
+        return self.home / "keys" / "evidence.pem"
+
+    @property
+    def signer_socket(self) -> Path:
+        """Where the signer process listens."""
+        return self.home / "signer" / "socket"
+
     @property
     def database(self) -> str:
         """The SQLAlchemy URL of the database."""

@@ -27,12 +27,12 @@ from clearway.integrations.apprise import AppriseSender
 from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
-from clearway.integrations.file_key import FileSigner
 from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.prometheus import TextScraper
 from clearway.integrations.python_packages import PythonPackages
 from clearway.integrations.release_history import ReleaseHistory
 from clearway.integrations.release_schemas import ReleaseSchemas
+from clearway.integrations.signer_process import ProcessSigner
 from clearway.storage import Blobs, Database, FileBlobs
 from clearway.workflow import Chore, Flow
 
@@ -85,7 +85,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
             credential_helper=settings.git_credential_helper,
             tag_key=_tag_key(settings),
         ),
-        artifacts.Signer: FileSigner(keys / "evidence.pem"),
+        artifacts.Signer: ProcessSigner(settings.signer_socket, settings.signer_key, settings.signer_user),
         build.Sandbox: make_sandbox(),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Workshop: build.Workshop(settings.folder("builds")),

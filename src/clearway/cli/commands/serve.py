@@ -32,7 +32,7 @@ def up(
     port: Annotated[int, typer.Option(help="The port to listen on.", min=1, max=65535)] = DEFAULT_PORT,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> int:
-    """Start Clearway in a folder: server and worker, until Ctrl-C. Services outlive it."""
+    """Start Clearway in a folder: server, worker and signer, until Ctrl-C. Services outlive it."""
     from clearway.cli.supervise import up as supervise
 
     def say(event: dict[str, Any], text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from clearway.integrations.file_key import FileSigner
+from clearway.integrations.signer_process import FileSigner
 from clearway.kernel import Permanent
 
 
