@@ -239,7 +239,10 @@ class Signer:
 
 
 def listen(path: Path) -> socket.socket:
-    """A socket in a folder that only its owner may enter. Waits for an older signer's end. Raises Unusable."""
+    """A socket in a folder that only its owner may enter. Waits for an older signer's end.
+
+    Raises Unusable.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     about = path.parent.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid() or about.st_mode & 0o077:
