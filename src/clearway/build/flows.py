@@ -12,22 +12,20 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from clearway import artifacts, catalog, source
-from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT, Signer
+from clearway.artifacts import Signer
 from clearway.kernel import SYSTEM, ClearwayError, Invalid, Retry
 from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
-from . import provenance, service, store
+from . import evidence, service, store
 from .model import choose_version
-from .products import digest_file
 from .recipes import python, script
-from .sbom import sbom
 from .steps import Over, Steps
 from .work import Facts, Work, read_definition
 
@@ -128,53 +126,13 @@ def _store(work: Work, made: Mapping[str, Any]) -> int:
     signer = work.database.tool(Signer)
     subjects = [(product["name"], product["digest"]) for product in products]
     lines = []
-    for kind, predicate in _predicates(work, made, products):
+    for kind, predicate in evidence.predicates(work, made):
         envelope = artifacts.sign(signer, artifacts.statement(subjects, kind, predicate))
         lines.append(json.dumps({"kind": kind, "envelope": envelope}))
     text = json.dumps({"products": products}) + "\n" + "".join(line + "\n" for line in lines)
     work.workshop.place(work.build.id, _EVIDENCE).write_text(text)
     work.log.say("store", f"{len(lines)} signed statements")
     return len(lines)
-
-
-def _predicates(
-    work: Work, made: Mapping[str, Any], products: Sequence[Mapping[str, Any]]
-) -> list[tuple[str, dict[str, Any]]]:
-    found = [(PROVENANCE, _provenance(work, made))]
-    version, epoch = work.facts.version, work.facts.epoch
-    found.append((SBOM, sbom(work.build.service, version, products, made["packages"], epoch)))
-    if made["tests"]:
-        found.append((TEST_RESULT, provenance.test_result(made["tests"], work.definition.build.test)))
-    if made["compared"]:
-        found.append((REPRODUCED, made["compared"]))
-    return found
-
-
-def _provenance(work: Work, made: Mapping[str, Any]) -> dict[str, Any]:
-    build, facts, definition = work.build, work.facts, work.definition.build
-    now = work.database.clock()
-    return provenance.provenance(
-        provenance.Origin(
-            build_id=build.id,
-            service=build.service,
-            ref=build.ref,
-            commit=facts.commit,
-            repository=facts.repository,
-            recipe=definition.recipe,
-            definition=definition.model_dump(mode="json"),
-            path=facts.path,
-            epoch=facts.epoch,
-            builder_id=work.sandbox.builder_id,
-            mode=work.sandbox.mode,
-            promises=sorted(work.sandbox.promises),
-            limits=asdict(work.workshop.limits),
-            packages=[*made["tools"], *made["packages"]],
-            started_at=build.started_at or now,
-            finished_at=now,
-            log_digest=digest_file(work.log.path),
-            signer=work.database.tool(Signer).kind,
-        )
-    )
 
 
 def _finish(database: Database, build_id: str, ended: Mapping[str, Any]) -> str:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Write = Callable[[bytes], None]
 Watch = Callable[[], None]
+Resource = Mapping[str, Any]  # in-toto's ResourceDescriptor
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Sandbox(Protocol):
     def python(self) -> str:
         """The Python that jobs find."""
 
+    @property
+    def materials(self) -> tuple[Resource, ...]:
+        """What jobs find beside their mounts: interpreter, system, tools; for the provenance."""
+
     def where(self, mount: Mount) -> str:
         """The path under which the job finds the mount."""
 
@@ -90,6 +95,7 @@ class Wheel:
     path: Path
     digest: str
     origin: Literal["index", "installed"]  # fetched, or packed again from what runs Clearway
+    location: str = ""  # where it was fetched, when that is known
 
 
 class Packages(Protocol):
@@ -123,6 +129,7 @@ class FakeSandbox:
     builder_id: str = "https://clearway.dev/builders/fake/v1"
     promises: frozenset[str] = frozenset()
     python: str = "python"
+    materials: tuple[Resource, ...] = ()
     jobs: list[Job] = field(default_factory=list)
 
     def where(self, mount: Mount) -> str:

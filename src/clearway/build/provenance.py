@@ -1,21 +1,25 @@
 """The statements about a build: SLSA provenance v1, test result, reproduced. Pure.
 
-Claims are kept apart: what the sandbox promised is in the builder's id, whether two runs agreed is its own
-statement, and nothing says "hermetic".
+Rules:
+1. Claims are kept apart: what the sandbox promised is in the builder's id, whether two runs agreed is its own
+   statement, and nothing says "hermetic".
+2. Whatever a caller or a repository can say about a build is an external parameter; the rest is ours, or was
+   resolved by us.
+3. The same build of the same inputs gives the same bytes, but for its name, its times and its log.
 """
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from packageurl import PackageURL
-
 from clearway import __version__
+
+from .parts import Part, digest_set
+
+Resource = Mapping[str, Any]  # in-toto's ResourceDescriptor
 
 
 @dataclass(frozen=True)
@@ -25,21 +29,29 @@ class Origin:
     build_id: str
     service: str
     ref: str
+    twice: bool
+    trigger: str  # "person" or "system"
     commit: str
     repository: str
     recipe: str
     definition: Mapping[str, Any]  # the build section of clearway.yaml
+    definition_path: str
+    definition_digest: str
     path: str
+    version: str
     epoch: int
     builder_id: str
     mode: str
     promises: Sequence[str]
     limits: Mapping[str, Any]
-    packages: Sequence[Mapping[str, Any]]  # build wheels, then runtime wheels
+    surroundings: Mapping[str, Any]  # what is fixed for every command
+    parts: Sequence[Part]
+    materials: Sequence[Resource]  # of the machine, and what else the recipe resolved
     started_at: datetime
     finished_at: datetime
-    log_digest: str
+    byproducts: Sequence[Resource]
     signer: str  # where the key is: see artifacts.Signer.kind
+    internal: Mapping[str, Any] = field(default_factory=dict)  # what the recipe says beside
 
 
 def provenance(origin: Origin) -> dict[str, Any]:
@@ -52,13 +64,22 @@ def provenance(origin: Origin) -> dict[str, Any]:
                 "repository": origin.repository,
                 "ref": origin.ref,
                 "path": origin.path,
+                "definition": {
+                    "path": origin.definition_path,
+                    "digest": digest_set(origin.definition_digest),
+                },
                 "build": dict(origin.definition),
+                "twice": origin.twice,
+                "trigger": origin.trigger,
             },
             "internalParameters": {
+                **origin.internal,
                 "sandbox": {"mode": origin.mode, "promises": sorted(origin.promises)},
                 "signer": {"key": origin.signer},
                 "limits": dict(origin.limits),
+                "surroundings": dict(origin.surroundings),
                 "sourceDateEpoch": origin.epoch,
+                "version": origin.version,
             },
             "resolvedDependencies": resolved(origin),
         },
@@ -69,40 +90,48 @@ def provenance(origin: Origin) -> dict[str, Any]:
                 "startedOn": _instant(origin.started_at),
                 "finishedOn": _instant(origin.finished_at),
             },
-            "byproducts": [
-                {"name": "log.txt", "digest": {"sha256": origin.log_digest.removeprefix("sha256:")}}
-            ],
+            "byproducts": [dict(each) for each in origin.byproducts],
         },
     }
 
 
 def resolved(origin: Origin) -> list[dict[str, Any]]:
-    """The source, the interpreter, and every package with its digest."""
+    """The source, what of the machine was there, and every package with its digest."""
     found: list[dict[str, Any]] = [
         {
+            "name": "source",
             "uri": f"git+{origin.repository}@{origin.ref}",
             "digest": {"gitCommit": origin.commit},
-            "name": "source",
-        },
-        {"uri": f"pkg:generic/{sys.implementation.name}@{platform.python_version()}", "name": "python"},
+        }
     ]
-    seen = set()
-    for wheel in origin.packages:
-        uri = PackageURL("pypi", name=wheel["name"], version=wheel["version"]).to_string()
-        if (uri, wheel["digest"]) not in seen:
-            seen.add((uri, wheel["digest"]))
-            digest = {"sha256": wheel["digest"].removeprefix("sha256:")}
-            found.append({"uri": uri, "digest": digest, "annotations": {"origin": wheel["origin"]}})
+    found += [dict(each) for each in origin.materials]
+    for part in origin.parts:
+        row: dict[str, Any] = {"name": part.name, "uri": part.purl}
+        if known := digest_set(part.digest):
+            row["digest"] = known
+        if part.location:
+            row["downloadLocation"] = part.location
+        found.append({**row, "annotations": {"origin": part.origin}})
     return found
 
 
-def test_result(tests: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
-    """The in-toto test-result v0.1 predicate, with the counts that the summary gave."""
-    return {
-        "result": "PASSED" if tests["ok"] else "FAILED",
-        "configuration": [{"name": "command", "annotations": {"argv": list(command)}}],
+def test_result(
+    tests: Mapping[str, Any], command: Sequence[str], reports: Sequence[Resource]
+) -> dict[str, Any]:
+    """The in-toto test-result v0.1 predicate: with names where reports told them, with counts where known."""
+    failed = not tests["ok"] or bool(tests.get("failed"))
+    found: dict[str, Any] = {
+        "result": "FAILED" if failed else "PASSED",
+        "configuration": [
+            {"name": "command", "annotations": {"argv": list(command)}},
+            *(dict(each) for each in reports),
+        ],
         "counts": {name: tests[name] for name in ("passed", "failed", "skipped", "total")},
     }
+    for name, key in (("passedTests", "passed_names"), ("failedTests", "failed_names")):
+        if key in tests:
+            found[name] = list(tests[key])
+    return found
 
 
 def reproduced(first: Mapping[str, str], second: Mapping[str, str], mode: str) -> dict[str, Any]:

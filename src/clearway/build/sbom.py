@@ -1,4 +1,12 @@
-"""The CycloneDX bill of materials of a build. The same build writes the same one."""
+"""The CycloneDX bill of materials of a build: what is in it, and what made it.
+
+Rules:
+1. The same build writes the same bill.
+2. What runs with the service is required; what only built it has the scope "excluded", which CycloneDX keeps
+   for that.
+3. The graph says who needs whom; a package that nobody is known to need hangs on the service.
+4. A licence is written as an expression when SPDX knows it, else as the words of the package.
+"""
 
 from __future__ import annotations
 
@@ -8,50 +16,109 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from clearway import __version__
+
+from .licences import expression
+from .parts import Part
+
 _NAMESPACE = uuid.UUID("4a8d3f52-6c1e-5b7a-9d20-c1ea52a70000")
+_ALGORITHMS = {"sha256": "SHA_256", "sha512": "SHA_512", "sha384": "SHA_384", "sha1": "SHA_1", "md5": "MD5"}
 
 
 def sbom(
     service: str,
     version: str,
     products: Sequence[Mapping[str, Any]],
-    packages: Sequence[Mapping[str, Any]],
+    packages: Sequence[Part],
+    tools: Sequence[Part],
     epoch: int,
 ) -> dict[str, Any]:
-    """CycloneDX 1.6 JSON: the service, and every package that runs with it."""
+    """CycloneDX 1.6 JSON: the service, its files, every package that runs with it, and what built it."""
     # A quarter of a second to import: only who builds pays for it.
-    from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.bom import Bom
-    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.component import Component, ComponentScope, ComponentType
     from cyclonedx.output.json import JsonV1Dot6
-    from packageurl import PackageURL
-
-    def component(kind: Any, name: str, number: str, purl: str, digest: str) -> Any:
-        return Component(
-            type=kind,
-            name=name,
-            version=number,
-            purl=PackageURL.from_string(purl),
-            bom_ref=purl,
-            hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest.removeprefix("sha256:"))],
-        )
 
     first = products[0]
     bom = Bom(serial_number=uuid.uuid5(_NAMESPACE, f"{first['digest']} {version}"))
     bom.metadata.timestamp = datetime.fromtimestamp(epoch, UTC)
-    root = component(ComponentType.APPLICATION, service, version, first["purl"], first["digest"])
+    bom.metadata.tools.components.add(
+        Component(type=ComponentType.APPLICATION, name="clearway", version=__version__)
+    )
+    root = _product(first, service, version, ComponentType.APPLICATION)
     bom.metadata.component = root
-    parts = []
-    for product in products[1:]:
-        kind = ComponentType.LIBRARY if product["type"] == "wheel" else ComponentType.FILE
-        name = PackageURL.from_string(product["purl"]).name if product["type"] == "wheel" else product["name"]
-        number = PackageURL.from_string(product["purl"]).version or version
-        parts.append(component(kind, name, number, product["purl"], product["digest"]))
-    for wheel in packages:
-        purl = PackageURL("pypi", name=wheel["name"], version=wheel["version"]).to_string()
-        parts.append(component(ComponentType.LIBRARY, wheel["name"], wheel["version"], purl, wheel["digest"]))
-    for part in parts:
-        bom.components.add(part)
-    bom.register_dependency(root, parts)
+    files = [_product(each, each["name"], version, ComponentType.FILE) for each in products[1:]]
+    running = {part.name: _component(part, ComponentScope.REQUIRED) for part in packages}
+    known = {part.purl for part in packages}
+    building = {
+        part.name: _component(part, ComponentScope.EXCLUDED) for part in tools if part.purl not in known
+    }
+    for each in (*files, *running.values(), *building.values()):
+        bom.components.add(each)
+    needed = {name for part in packages for name in part.needs}
+    # Who is needed by nobody else, and so by the service itself; of a circle, which is needed all round, all.
+    direct = [each for name, each in running.items() if name not in needed] or list(running.values())
+    bom.register_dependency(root, [*files, *direct])
+    for part in packages:
+        bom.register_dependency(running[part.name], [running[n] for n in part.needs if n in running])
+    for part in tools:
+        if part.name in building:
+            among = {**running, **building}
+            bom.register_dependency(building[part.name], [among[n] for n in part.needs if n in among])
     found: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     return found
+
+
+def _product(product: Mapping[str, Any], name: str, version: str, kind: Any) -> Any:
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    purl = PackageURL.from_string(product["purl"])
+    if kind is not ComponentType.APPLICATION and product["type"] not in ("file", "bundle"):
+        kind, name = ComponentType.LIBRARY, purl.name
+    return Component(
+        type=kind,
+        name=name,
+        version=version if kind is ComponentType.APPLICATION else purl.version or version,
+        purl=purl,
+        bom_ref=product["purl"],
+        hashes=_hashes(product["digest"]),
+    )
+
+
+def _component(part: Part, scope: Any) -> Any:
+    from cyclonedx.model import ExternalReference, ExternalReferenceType, Property, XsUri
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    places = [ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(part.location))]
+    return Component(
+        type=ComponentType.LIBRARY,
+        name=part.name,
+        version=part.version,
+        purl=PackageURL.from_string(part.purl),
+        bom_ref=part.purl,
+        scope=scope,
+        hashes=_hashes(part.digest),
+        licenses=_licences(part.licence),
+        external_references=places if part.location else [],
+        properties=[Property(name="clearway:origin", value=part.origin)],
+    )
+
+
+def _hashes(digest: str) -> list[Any]:
+    from cyclonedx.model import HashAlgorithm, HashType
+
+    kind, _, value = digest.partition(":")
+    if kind not in _ALGORITHMS:
+        return []
+    return [HashType(alg=HashAlgorithm[_ALGORITHMS[kind]], content=value)]
+
+
+def _licences(said: str) -> list[Any]:
+    from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
+
+    if not said:
+        return []
+    known = expression(said)
+    return [LicenseExpression(known) if known else DisjunctiveLicense(name=said)]

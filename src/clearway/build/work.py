@@ -139,7 +139,7 @@ class Work:
             argv=tuple(argv),
             cwd=self.inside(self.project),
             environment={
-                **self._environment(paths),
+                **self.environment(paths),
                 **self.definition.build.environment,
                 **(variables or {}),
             },
@@ -154,7 +154,7 @@ class Work:
         self._must_have_exited(step, ended, job)
         return ended.code, output
 
-    def _environment(self, paths: Sequence[str]) -> dict[str, str]:
+    def environment(self, paths: Sequence[str] = ()) -> dict[str, str]:
         """Everything that could differ between two machines is fixed here."""
         return {
             "PATH": os.pathsep.join([*paths, self.inside("bin"), "/usr/local/bin", "/usr/bin", "/bin"]),

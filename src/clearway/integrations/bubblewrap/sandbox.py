@@ -26,8 +26,9 @@ from pathlib import Path
 
 import psutil
 
-from clearway.build.ports import Ended, Job, Limits, Mount, Sandbox, Watch, Write
+from clearway.build.ports import Ended, Job, Limits, Mount, Resource, Sandbox, Watch, Write
 
+from .machine import materials
 from .supervise import supervise
 
 log = logging.getLogger("clearway.build")
@@ -75,6 +76,11 @@ class Bubblewrap:
     def python(self) -> str:
         """See Sandbox.python."""
         return str(interpreter())
+
+    @property
+    def materials(self) -> tuple[Resource, ...]:
+        """See Sandbox.materials."""
+        return materials(interpreter())
 
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""
@@ -190,6 +196,11 @@ class Plain:
         """See Sandbox.python."""
         return str(interpreter())
 
+    @property
+    def materials(self) -> tuple[Resource, ...]:
+        """See Sandbox.materials."""
+        return materials(interpreter())
+
     def where(self, mount: Mount) -> str:
         """See Sandbox.where: the job sees our own paths."""
         return str(mount.source)
@@ -240,6 +251,11 @@ class Either:
     def python(self) -> str:
         """See Sandbox.python."""
         return self._chosen.python
+
+    @property
+    def materials(self) -> tuple[Resource, ...]:
+        """See Sandbox.materials."""
+        return self._chosen.materials
 
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""
