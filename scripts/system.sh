@@ -9,6 +9,8 @@ want() { # program package "what is skipped"
 missing="" skipped=""
 want bwrap bubblewrap "nothing (the wheel's own bubblewrap is used instead)"
 want chromium chromium "the browser journeys (tests/journeys/test_browser.py)"
+want cc build-essential "builds of C (tests/integration/test_build_cmake.py)"
+want cmake cmake "builds of C (tests/integration/test_build_cmake.py)"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "system: installing$missing"

@@ -42,7 +42,7 @@ class Artifact:
     digest: str  # sha256:...
     size: int  # bytes
     name: str  # file name
-    type: str  # "bundle", "wheel", "file"
+    type: str  # "bundle", "wheel", "archive", "file"
     purl: str  # package URL
     service: str
     version: str

@@ -25,7 +25,7 @@ from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, store
 from .model import choose_version
-from .recipes import python, script
+from .recipes import cmake, python, script
 from .steps import Over, Steps
 from .work import Facts, Work, read_definition
 
@@ -33,7 +33,12 @@ log = logging.getLogger("clearway.build")
 _EVIDENCE = "evidence.jsonl"
 _FINISH_TRIES = 40
 Recipe = Callable[[Steps], dict[str, Any]]
-RECIPES: Mapping[str, Recipe] = {"python": python.make, "script": script.make, "make": script.make}
+RECIPES: Mapping[str, Recipe] = {
+    "python": python.make,
+    "script": script.make,
+    "make": script.make,
+    "cmake": cmake.make,
+}
 
 
 def run_build(database: Database, run: Run, build_id: str) -> None:

@@ -17,7 +17,7 @@ class Product:
     """A file that becomes an artifact."""
 
     name: str
-    type: str  # "bundle", "wheel", "file"
+    type: str  # "bundle", "wheel", "archive", "file"
     purl: str
     digest: str
     path: str

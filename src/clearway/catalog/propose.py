@@ -33,8 +33,10 @@ _MANIFESTS = (
     "Makefile",
     "makefile",
     "GNUmakefile",
+    "CMakeLists.txt",
 )
 _CONTAINERFILES = ("Containerfile", "Dockerfile")
+_EXPECTED = (*_MANIFESTS[:5], "CMakeLists.txt", "Makefile")
 _HEALTH = (
     *("/healthz", "/health", "/-/healthy", "/_health", "/healthcheck", "/health-check", "/readyz", "/livez"),
     *("/ping", "/status"),
@@ -86,7 +88,7 @@ def propose(files: Mapping[str, str], *, folder: str = "service", schema: str = 
     if not recipes:
         raise Invalid(
             "nothing here says how it is built",
-            expected=f"one of {', '.join((*_MANIFESTS[:5], 'Makefile', *_CONTAINERFILES))} at the top",
+            expected=f"one of {', '.join((*_EXPECTED, *_CONTAINERFILES))} at the top",
             todo=f"Write {FILE_NAME} by hand with `recipe: script`.",
         )
     drafts = {
@@ -94,6 +96,7 @@ def propose(files: Mapping[str, str], *, folder: str = "service", schema: str = 
         "node": _node,
         "maven": _maven,
         "containerfile": _containerfile,
+        "cmake": _cmake,
         "make": _make,
     }
     draft = drafts[recipes[0]](known, _slug(folder))
@@ -120,6 +123,7 @@ def _recognised(files: Mapping[str, str]) -> dict[str, bool]:
         "node": "package.json" in files,
         "maven": "pom.xml" in files,
         "containerfile": any(name in files for name in _CONTAINERFILES),
+        "cmake": "CMakeLists.txt" in files,
         "make": any(name in files for name in ("Makefile", "makefile", "GNUmakefile")),
     }
 
@@ -299,6 +303,28 @@ def _containerfile(files: Mapping[str, str], folder: str) -> _Draft:
         _finish_process(draft, command, files[file])
     else:
         draft.missing.append(f"{file} has no CMD in list form: add `process` when it serves")
+    return draft
+
+
+def _cmake(files: Mapping[str, str], folder: str) -> _Draft:
+    text = "\n".join(line.partition("#")[0] for line in files["CMakeLists.txt"].splitlines())
+    name = _first(r"\bproject\s*\(\s*[\"']?([\w.+-]+)", text, re.IGNORECASE)
+    draft = _Draft(_slug(name or folder), "cmake")
+    draft.why.append(f"cmake: CMakeLists.txt describes {name or folder}; what it installs is the artifact")
+    if re.search(r"\benable_testing\s*\(|\binclude\s*\(\s*CTest\b", text, re.IGNORECASE):
+        draft.why.append("ctest runs its tests")
+    else:
+        draft.missing.append("there are no tests for ctest, so no release can say that they passed")
+    installs = [
+        each
+        for path, each in files.items()
+        if PurePosixPath(path).name == "CMakeLists.txt" and re.search(r"\binstall\s*\(", each, re.IGNORECASE)
+    ]
+    if not installs:
+        draft.missing.append(
+            "nothing is installed: add install(TARGETS ...) rules, their files are the artifact"
+        )
+    draft.missing.append("add `process` when the program serves; " + _ONLY_PYTHON)
     return draft
 
 

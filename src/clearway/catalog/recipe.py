@@ -161,12 +161,14 @@ class SharedRecipe(_Steps):
 class Build(_Steps):
     """How the repository becomes artifacts."""
 
-    recipe: Literal["python", "node", "maven", "make", "containerfile", "script"]
+    recipe: Literal["python", "node", "maven", "make", "cmake", "containerfile", "script"]
     """The kind of build; node, maven and containerfile are read, and not built yet."""
     python: str = Field(default=">=3.11", max_length=100)
     """Python recipe: the interpreter versions that the service runs on."""
     target: str = Field(default="all", min_length=1, max_length=100)
     """Make recipe: the target to make."""
+    configure: tuple[Word, ...] = Field(default=(), max_length=100)
+    """CMake recipe: options for the configuration, such as `-DWITH_TLS=ON`."""
     file: str = Field(default="Containerfile", min_length=1, max_length=200)
     """Containerfile recipe: the file, relative to the service's path."""
     test: tuple[Word, ...] = ()

@@ -148,6 +148,13 @@ def test_the_example_shop_is_understood() -> None:
             ("make", "test"),
         ),
         (
+            {"CMakeLists.txt": "# project(no)\nproject(Greeter C)\nenable_testing()\n", "Makefile": "all:\n"},
+            "cmake",
+            "greeter",
+            None,
+            (),
+        ),
+        (
             {"Dockerfile": 'FROM x\nCMD ["./serve", "--now"]\n'},
             "containerfile",
             "my-app",
