@@ -11,7 +11,7 @@ from typing import Any
 from databases import make_database
 from repositories import Made
 
-from clearway import build, catalog, workflow
+from clearway import build, catalog, config, policy, workflow
 from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
 from clearway.build import Packages, Sandbox, Workshop
@@ -110,6 +110,9 @@ class Builder:
             Sandbox: sandbox,
             Packages: packages,
             Workshop: self.workshop,
+            build.Cache: build.Cache(folder / "cache"),
+            config.Cipher: config.FakeCipher(),
+            policy.Evaluator: policy.FakeEvaluator(),
         }
         self.database: Database = make_database(folder, clock=lambda: datetime.now(UTC), tools=tools, bus=bus)
         if fresh:
@@ -139,9 +142,17 @@ class Builder:
 
 def declare(database: Database, repository: str) -> None:
     """The service `shop` with this repository."""
+    _apply(database, PLATFORM.format(repository=repository))
+
+
+def declare_repository(database: Database, name: str, location: str) -> None:
+    """A repository of this name."""
+    _apply(database, f"kind: Repository\nname: {name}\nlocation: {location}\n")
+
+
+def _apply(database: Database, text: str) -> None:
     from clearway.kernel import load_documents
 
-    text = PLATFORM.format(repository=repository)
     docs = [
         model for model, _ in load_documents(text, "platform.yaml", lambda raw: catalog.KINDS[raw["kind"]])
     ]

@@ -1,28 +1,41 @@
 """From a commit to artifacts with evidence: built apart, twice, without a network."""
 
+from clearway.workflow import Chore
+
+from .cache import Cache, Entry, evict
 from .events import BuildFinished
 from .flows import FLOWS
 from .model import Build, BuildFailed
 from .ports import Packages, Sandbox
+from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, cancel, get, log, points, request
 from .service import list_ as list
 from .store import Point
 from .workshop import Workshop
 
+CHORES = (Chore("build.evict", 600.0, evict),)
+
 __all__ = [
+    "CHORES",
     "FLOWS",
     "Build",
     "BuildFailed",
     "BuildFinished",
+    "Cache",
+    "Entry",
     "LogPart",
     "Packages",
     "Point",
     "Sandbox",
+    "Secret",
     "Workshop",
     "cancel",
     "get",
     "list",
     "log",
     "points",
+    "remove_secret",
     "request",
+    "secrets",
+    "set_secret",
 ]

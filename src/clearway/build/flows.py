@@ -19,7 +19,7 @@ from typing import Any
 
 from clearway import artifacts, catalog, source
 from clearway.artifacts import Signer
-from clearway.kernel import SYSTEM, ClearwayError, Invalid, Retry
+from clearway.kernel import SYSTEM, ClearwayError, Invalid, NotFound, Retry
 from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
@@ -103,8 +103,17 @@ def find_source(work: Work) -> dict[str, Any]:
         version=version,
         recipe=definition.build.recipe,
         twice=build.twice,
+        tree=repo.entry(sha, ".") or "",
+        landed=_landed(repo, known.branch, sha),
     )
     return asdict(facts)
+
+
+def _landed(repo: source.Repo, branch: str, sha: str) -> bool:
+    try:
+        return bool(source.reached(repo, source.resolve(repo, f"refs/heads/{branch}"), [sha]))
+    except NotFound:
+        return False
 
 
 def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:

@@ -41,6 +41,7 @@ class Job:
     environment: Mapping[str, str]  # all of it; nothing else is inherited
     mounts: tuple[Mount, ...]
     limits: Limits = Limits()
+    secrets: Mapping[str, bytes] = field(default_factory=dict)  # files for this job alone
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class Sandbox(Protocol):
 
         Output reaches `write` as it appears. `watch` is called at least once a second. When either raises,
         the job is killed and the exception goes on. When this returns or raises, no process of it is left.
+        The job's secrets are files in the folder that its variable SECRETS names; other jobs cannot see them.
         """
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -17,13 +18,14 @@ from clearway.storage import Blobs, Database
 
 from . import outputs, store
 from .log import Log, Step
+from .masking import Masked
 from .model import Build, BuildFailed, Cancelled
 from .ports import Ended, Job, Mount, Packages, Sandbox
-from .workshop import Workshop
+from .workshop import Workshop, remove
 
 DEFINITION = "clearway.yaml"
 WATCH_S = 0.4  # between two looks whether somebody asked to stop
-_FOLDERS = ("source", "home", "tmp", "out", "bin")
+_FOLDERS = ("home", "tmp", "out", "bin")  # beside the checkout
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Facts:
     version: str
     recipe: str
     twice: bool
+    tree: str = ""  # the commit's whole tree: what a cached result depends on
+    landed: bool = False  # part of the service's branch
 
 
 class Work:
@@ -60,6 +64,13 @@ class Work:
         self.sandbox: Sandbox = database.tool(Sandbox)
         self.packages: Packages = database.tool(Packages)
         self.blobs: Blobs = database.tool(Blobs)
+        self._bench = "work"
+
+    def on(self, bench: str) -> Work:
+        """The same build on another bench, a folder of its own: steps may run side by side."""
+        other = copy.copy(self)
+        other._bench = bench
+        return other
 
     @property
     def facts(self) -> Facts:
@@ -101,17 +112,23 @@ class Work:
 
     def export(self) -> None:
         """The commit's files in a fresh bench."""
-        work = self.workshop.fresh(self.build.id, "work")
-        for name in _FOLDERS:
-            (work / name).mkdir(mode=0o755)
+        work = self.workshop.fresh(self.build.id, self._bench)
         source.export_tree(self.repo, self.facts.commit, work / "source")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Empty every folder of the bench but the checkout, for the next command."""
+        work = self.bench.source
+        for name in _FOLDERS:
+            remove(work / name)
+            (work / name).mkdir(mode=0o755)
         for name in ("python", "python3"):
             (work / "bin" / name).symlink_to(self.sandbox.python)
 
     @property
     def bench(self) -> Mount:
         """The folder that a job may write to."""
-        return Mount(self.workshop.place(self.build.id, "work"), "/build", writable=True)
+        return Mount(self.workshop.place(self.build.id, self._bench), "/build", writable=True)
 
     @property
     def project(self) -> str:
@@ -131,8 +148,13 @@ class Work:
         mounts: Sequence[Mount] = (),
         paths: Sequence[str] = (),
         variables: Mapping[str, str] | None = None,
+        secrets: Mapping[str, bytes] | None = None,
+        watch: Callable[[], None] | None = None,
     ) -> tuple[int, Step]:
-        """Run a command in the service's folder; returns its exit code and its output. Raises BuildFailed."""
+        """Run a command in the service's folder; returns its exit code and its output. Raises BuildFailed.
+
+        `secrets` reach this command alone and are masked in its output. `watch` may stop it by raising.
+        """
         limits = self.workshop.limits
         allowed = min(limits.seconds, seconds or self.definition.build.timeout.total_seconds())
         job = Job(
@@ -145,11 +167,14 @@ class Work:
             },
             mounts=(self.bench, *mounts),
             limits=replace(limits, seconds=allowed),
+            secrets=secrets or {},
         )
         if time.monotonic() - self._watched > WATCH_S:  # many short commands are a long step too
             self.watch()
         output = self.log.step(step)
-        ended = self.sandbox.run(job, output.write, self.watch)
+        masked = Masked(job.secrets.values(), output.write)
+        ended = self.sandbox.run(job, masked.write, watch or self.watch)
+        masked.end()
         output.end()
         self._must_have_exited(step, ended, job)
         return ended.code, output

@@ -88,6 +88,9 @@ class Step(Document):
     """The step is ended, and fails, after this time."""
     retries: Retries | None = None
     """Whether a failure is tried again."""
+    inputs: tuple[Word, ...] = ()
+    """Globs of the commit's files that it sees; all of them when left out. A step with inputs is answered by
+    its last result as long as those stay the same, and knows no time but 1980-01-01."""
     outputs: tuple[Word, ...] = ()
     """Globs of the files that later steps see; everything it changed when left out."""
     environment: dict[VariableName, str] = Field(default={})
@@ -99,10 +102,10 @@ class Step(Document):
     cache: bool = True
     """Whether an earlier result for the same inputs answers it; steps with secrets always run."""
 
-    @field_validator("outputs")
+    @field_validator("inputs", "outputs")
     @classmethod
-    def _inside(cls, outputs: tuple[str, ...]) -> tuple[str, ...]:
-        return inside(outputs)
+    def _inside(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        return inside(paths)
 
     def combinations(self) -> list[dict[str, str]]:
         """The values of each run of the step; one run without any when there is no matrix."""

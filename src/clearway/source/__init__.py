@@ -8,6 +8,7 @@ from .credentials import Credential
 from .deliveries import Delivery, Outcome, Received
 from .events import HistoryMoved
 from .flows import CHORES, FLOWS
+from .inventory import inventory
 from .line_history import History, Touch, line_history
 from .lines import Spot, parse_spot
 from .mirrors import Mirrors
@@ -44,6 +45,7 @@ from .service import (
     checked,
     credentials,
     deliveries,
+    fetch,
     kept_credentials,
     make_tag,
     merged_pulls,
@@ -119,7 +121,9 @@ __all__ = [
     "credentials",
     "deliveries",
     "export_tree",
+    "fetch",
     "history",
+    "inventory",
     "is_sha",
     "kept_credentials",
     "known_as",

@@ -89,6 +89,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         build.Sandbox: make_sandbox(),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Workshop: build.Workshop(settings.folder("builds")),
+        build.Cache: build.Cache(settings.folder("cache")),
         deploy.Target: LocalTarget(settings.folder("run")),
         deploy.Router: EnvoyRouter(settings.folder("router"), Program),
         deploy.MetricSource: TextScraper(),

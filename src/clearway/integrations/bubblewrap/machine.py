@@ -17,6 +17,7 @@ from clearway.build.ports import Resource
 
 _STATUS = Path("/var/lib/dpkg/status")
 _RELEASE = Path("/etc/os-release")
+_LOCAL = tuple(Path("/usr/local", name) for name in ("bin", "sbin", "lib"))  # what no package manager lists
 # What builds call by name. Everything else is in the digest of the whole list.
 _TOOLS = re.compile(
     r"(bash|dash|coreutils|findutils|grep|sed|mawk|gawk|tar|gzip|bzip2|xz-utils|zip|unzip|zstd|patch|diffutils"
@@ -30,7 +31,7 @@ _TOOLS = re.compile(
 
 def materials(python: Path) -> tuple[Resource, ...]:
     """The interpreter, the system's list of packages, and the tools among them."""
-    return (_interpreter(python), *_system(_mark(_STATUS)))
+    return (_interpreter(python), *_system(_mark(_STATUS)), *_local(*(_mark(each) for each in _LOCAL)))
 
 
 def _mark(path: Path) -> float:
@@ -83,6 +84,23 @@ def _system(mark: float) -> tuple[Resource, ...]:
         if _TOOLS.match(package)
     ]
     return (whole, *tools)
+
+
+@lru_cache(2)
+def _local(*marks: float) -> tuple[Resource, ...]:
+    """What was put into /usr/local by hand, by names and sizes: reading it all would take too long."""
+    del marks
+    found = hashlib.sha256()
+    count = 0
+    for folder in _LOCAL:
+        for each in sorted(folder.iterdir()) if folder.is_dir() else ():
+            count += 1
+            size = each.stat().st_size if each.is_file() else 0
+            found.update(f"{each} {size}\n".encode(errors="surrogateescape"))
+    if not count:
+        return ()
+    about = {"entries": count, "namesAndSizesSha256": found.hexdigest()}
+    return ({"name": "local", "uri": "file:///usr/local", "annotations": about},)
 
 
 def _release() -> Mapping[str, str]:

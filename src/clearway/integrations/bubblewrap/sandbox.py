@@ -28,6 +28,7 @@ import psutil
 
 from clearway.build.ports import Ended, Job, Limits, Mount, Resource, Sandbox, Watch, Write
 
+from .handing import SECRETS, in_files, in_memory
 from .machine import materials
 from .supervise import supervise
 
@@ -101,15 +102,21 @@ class Bubblewrap:
         words = [self._program, *self._root(job), *self._seen(job), "--chdir", job.cwd]
         for name, value in sorted(job.environment.items()):
             words += ["--setenv", name, value]
-        return supervise(
-            [*words, "--", *self._limited(job)],
-            environment={"PATH": "/usr/bin:/bin"},
-            cwd="/",
-            limits=job.limits,
-            write=write,
-            watch=watch,
-            end=_kill,
-        )
+        with in_memory(job.secrets) as held:
+            if held:
+                words += ["--setenv", "SECRETS", SECRETS]
+            for name, descriptor in held.items():
+                words += ["--perms", "0400", "--file", str(descriptor), f"{SECRETS}/{name}"]
+            return supervise(
+                [*words, "--", *self._limited(job)],
+                environment={"PATH": "/usr/bin:/bin"},
+                cwd="/",
+                limits=job.limits,
+                write=write,
+                watch=watch,
+                end=_kill,
+                keep_open=tuple(held.values()),
+            )
 
     def _limited(self, job: Job) -> list[str]:
         """The command that lowers the limits inside, where processes count for the job alone, and becomes it.
@@ -209,15 +216,16 @@ class Plain:
         """See Sandbox.run."""
         words = [self.python, "-I", "-S", str(LAUNCH), "guard", _limit_words(_limits(job.limits))]
         words += ["--", *job.argv]
-        return supervise(
-            words,
-            environment=job.environment,
-            cwd=job.cwd,
-            limits=job.limits,
-            write=write,
-            watch=watch,
-            end=_stop_guard,
-        )
+        with in_files(job.secrets) as told:
+            return supervise(
+                words,
+                environment={**job.environment, **told},
+                cwd=job.cwd,
+                limits=job.limits,
+                write=write,
+                watch=watch,
+                end=_stop_guard,
+            )
 
 
 class Either:

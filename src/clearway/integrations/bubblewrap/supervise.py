@@ -28,8 +28,12 @@ def supervise(
     write: Write,
     watch: Watch,
     end: Callable[[subprocess.Popen[bytes]], None],
+    keep_open: Sequence[int] = (),
 ) -> Ended:
-    """Run `argv`; `end` kills it with all that belongs to it. See Sandbox.run for the promises."""
+    """Run `argv`, which inherits the descriptors `keep_open`; `end` kills it with all that belongs to it.
+
+    See Sandbox.run for the promises.
+    """
     began = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -41,6 +45,7 @@ def supervise(
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o022,
+            pass_fds=keep_open,
         )
     except OSError as error:
         raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error

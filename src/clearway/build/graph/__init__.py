@@ -1,0 +1,6 @@
+"""The graph of a build's steps: in which order, over which files, answered by what."""
+
+from .resolving import resolve
+from .runner import Result, Runner, kept
+
+__all__ = ["Result", "Runner", "kept", "resolve"]
