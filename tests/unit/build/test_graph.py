@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from building import Builder, script_service
 from repositories import Made
 
-from clearway import build, policy
+from clearway import artifacts, build, policy
 from clearway.build import cache
 from clearway.build.cache import cache_table
 from clearway.build.flows import run_build
@@ -121,6 +121,12 @@ def test_the_same_inputs_are_answered_by_the_first_build(
     assert second.artifacts[0].digest == first.artifacts[0].digest
     assert second.reproduced is True
     assert f"answered by build {first.id}" in builder.log(second.id)
+    with builder.database.read() as uow:
+        said = artifacts.evidence(uow, second.artifacts[0].digest)
+    newest = [each.predicate for each in said if each.predicate_type == artifacts.PROVENANCE][-1]
+    answered = newest["buildDefinition"]["internalParameters"]["answeredSteps"]
+    assert {each["invocationId"] for each in answered} == {first.id}
+    assert [each["step"] for each in answered] == ["base", "left", "right", "top"]
 
 
 INPUTS = """\

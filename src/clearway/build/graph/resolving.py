@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clearway import catalog, source
 from clearway.build.work import Work
 from clearway.kernel import Invalid, NotFound, load_document, sha256
@@ -66,3 +68,19 @@ def _given(shared: catalog.SharedRecipe, uses: catalog.Uses) -> dict[str, str]:
             f"the recipe {uses.path} needs {missing[0]}", todo=f"Give it: with: {{{missing[0]}: …}}"
         )
     return {name: value for name, value in found.items() if value is not None}
+
+
+def shared_material(work: Work) -> list[dict[str, Any]]:
+    """The shared recipe as a resolved dependency of the provenance; empty when there is none."""
+    uses = work.definition.build.uses
+    if uses is None:
+        return []
+    with work.database.read() as uow:
+        location = next(each.location for each in catalog.repositories(uow) if each.name == uses.repository)
+    return [
+        {
+            "name": "recipe",
+            "uri": f"git+{source.public_location(location)}@{uses.commit}#{uses.path}",
+            "digest": {"gitCommit": uses.commit, "sha256": uses.digest.removeprefix("sha256:")},
+        }
+    ]

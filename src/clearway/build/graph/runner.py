@@ -119,7 +119,7 @@ class Runner:
                 self._stop.set()
                 raise
         self._raise()
-        return self.results
+        return {node.name: self.results[node.name] for node in self.nodes}
 
     def _take(self, result: Result) -> None:
         self.results[result.name] = result

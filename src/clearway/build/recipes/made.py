@@ -14,9 +14,19 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def made(
-    products: Rows, *, tests: Any = None, compared: Any = None, tools: Rows = (), packages: Rows = ()
+    products: Rows,
+    *,
+    tests: Any = None,
+    compared: Any = None,
+    tools: Rows = (),
+    packages: Rows = (),
+    materials: Rows = (),
+    internal: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`products` in order, the deployable one first; `tools` built them, `packages` run with them."""
+    """`products` in order, the deployable one first; `tools` built them, `packages` run with them.
+
+    `materials` are further resolved dependencies, `internal` further parameters of the provenance.
+    """
     return {
         "products": list(products),
         "tests": tests,
@@ -24,6 +34,8 @@ def made(
         "reproduced": compared["identical"] if compared else None,
         "tools": list(tools),
         "packages": list(packages),
+        "materials": list(materials),
+        "internal": dict(internal or {}),
     }
 
 

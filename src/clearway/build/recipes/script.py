@@ -12,7 +12,7 @@ from packageurl import PackageURL
 
 from clearway import catalog
 from clearway.build import cache, provenance
-from clearway.build.graph import Result, Runner, kept, resolve
+from clearway.build.graph import Result, Runner, kept, resolve, shared_material
 from clearway.build.model import BuildFailed, count_tests, tell_tests
 from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
@@ -33,7 +33,23 @@ def make(steps: Steps) -> dict[str, Any]:
             compared = _compared_before(first, known)
         else:
             compared = steps.do("build 2", lambda work: _build_second(work, first, known))
-    return made(first["products"], tests=first["tests"], compared=compared)
+    return made(
+        first["products"],
+        tests=first["tests"],
+        compared=compared,
+        materials=first["materials"],
+        internal=_answered(first["results"]),
+    )
+
+
+def _answered(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """For the provenance: the steps that an earlier build ran, by the digest of all their inputs."""
+    found = [
+        {"step": name, "inputs": each["key"], "result": each["layer"], "invocationId": each["cached_from"]}
+        for name, each in results.items()
+        if each["cached_from"]
+    ]
+    return {"answeredSteps": found} if found else {}
 
 
 def _build_first(work: Work) -> dict[str, Any]:
@@ -41,7 +57,12 @@ def _build_first(work: Work) -> dict[str, Any]:
     if not work.build.twice:
         _remember(work, found["results"])
     results = {name: asdict(each) for name, each in found["results"].items()}
-    return {**found, "results": results, "products": products(work, found["outputs"])}
+    return {
+        **found,
+        "results": results,
+        "products": products(work, found["outputs"]),
+        "materials": shared_material(work),
+    }
 
 
 def _build_second(work: Work, first: Mapping[str, Any], known: Mapping[str, Result]) -> dict[str, Any]:
