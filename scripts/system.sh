@@ -8,6 +8,8 @@ want() { # program package "what is skipped"
 }
 missing="" skipped=""
 want bwrap bubblewrap "nothing (the wheel's own bubblewrap is used instead)"
+want podman podman "builds in containers (tests/contract/sandbox)"
+want runc runc "builds in containers (tests/contract/sandbox)"
 want chromium chromium "the browser journeys (tests/journeys/test_browser.py)"
 want cc build-essential "builds of C (tests/integration/test_build_cmake.py)"
 want cmake cmake "builds of C (tests/integration/test_build_cmake.py)"

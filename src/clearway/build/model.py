@@ -36,7 +36,7 @@ class Build:
     version: str | None = None
     author: str | None = None  # of the commit
     subject: str | None = None  # first line of the commit's message
-    mode: str | None = None  # "bubblewrap" or "plain": how it was kept apart
+    mode: str | None = None  # "bubblewrap", "container" or "plain": how it was kept apart
     reproduced: bool | None = None  # None: built once
     artifacts: tuple[Artifact, ...] = ()  # the deployable one first
     tests: Mapping[str, Any] | None = None  # passed, failed, total; None: there are none

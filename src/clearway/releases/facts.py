@@ -123,7 +123,7 @@ def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:
         "provenance": {
             "present": provenance is not None,
             "builder": builder,
-            "sandboxed": any(word in builder for word in ("bubblewrap", "sandbox")),
+            "sandboxed": any(word in builder for word in ("bubblewrap", "container", "sandbox")),
         },
         "sbom": {"present": artifacts.SBOM in newest},
         "reproduced": reproduced is not None and reproduced.get("identical") is True,

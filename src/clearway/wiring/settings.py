@@ -25,6 +25,7 @@ class Settings:
     tag_signing: str = ""  # ssh or openpgp: how the tags that Clearway makes are signed; empty: not at all
     tag_signing_key: str = ""  # the private SSH key's file, or the id of a key that gpg has
 
+    sandbox: str = "auto"  # bubblewrap, container or plain: where builds run; auto: the first that works here
     signer_user: str = ""  # who the signer process becomes when Clearway runs as root; empty: it stays root
 
     @property

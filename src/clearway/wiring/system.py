@@ -86,7 +86,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
             tag_key=_tag_key(settings),
         ),
         artifacts.Signer: ProcessSigner(settings.signer_socket, settings.signer_key, settings.signer_user),
-        build.Sandbox: make_sandbox(),
+        build.Sandbox: make_sandbox(settings.sandbox),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Workshop: build.Workshop(settings.folder("builds")),
         build.Cache: build.Cache(settings.folder("cache")),

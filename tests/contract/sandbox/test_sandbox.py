@@ -1,4 +1,4 @@
-"""The Sandbox port: one suite for bubblewrap, the plain process and the fake."""
+"""The Sandbox port: one suite for bubblewrap, the container, the plain process and the fake."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import pytest
 
 from clearway.build import Sandbox
 from clearway.build.ports import Ended, FakeSandbox, Job, Limits, Mount
-from clearway.integrations.bubblewrap import Bubblewrap, Plain, make_sandbox
+from clearway.integrations.bubblewrap import MODES, Bubblewrap, Container, Plain, make_sandbox
+from clearway.kernel import Invalid
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("sandbox")]
 
@@ -123,15 +124,15 @@ def _named(name: str) -> Sandbox:
         return FakeSandbox(FAKE)
     if name == "plain":
         return Plain()
-    bubblewrap = Bubblewrap()
-    if name == "bubblewrap without prlimit":
-        bubblewrap._prlimit = None
-    if reason := bubblewrap.usable():
-        pytest.skip(f"bubblewrap cannot be used here: {reason}")
-    return bubblewrap
+    sandbox = Container() if name == "container" else Bubblewrap()
+    if isinstance(sandbox, Bubblewrap) and name == "bubblewrap without prlimit":
+        sandbox._prlimit = None
+    if reason := sandbox.usable():
+        pytest.skip(f"{name} cannot be used here: {reason}")
+    return sandbox
 
 
-REALS = ["bubblewrap", "bubblewrap without prlimit", "plain"]
+REALS = ["bubblewrap", "bubblewrap without prlimit", "container", "plain"]
 
 
 @pytest.fixture(params=[*REALS, "fake"])
@@ -144,7 +145,7 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(_named(request.param), tmp_path)
 
 
-@pytest.fixture(params=REALS[:2])
+@pytest.fixture(params=REALS[:3])
 def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
     return Bench(_named(request.param), tmp_path)
 
@@ -272,7 +273,7 @@ def test_no_limit_is_raised(real: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     """A machine that allows its users less than a build may have keeps its word, and the build runs."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     monkeypatch.setattr(
-        "clearway.integrations.bubblewrap.sandbox._limits",
+        "clearway.integrations.bubblewrap.sandbox.job_limits",
         lambda limits: {"NOFILE": hard + 1 if hard != resource.RLIM_INFINITY else 4096, "CORE": 0},
     )
     assert real.run(("sh", "-c", "ulimit -n")).code == 0
@@ -317,24 +318,39 @@ def test_packages_of_the_machine_are_hidden(apart: Bench) -> None:
 
 
 def test_the_choice_is_honest() -> None:
-    """Each mode has its own builder id, and a plain process promises nothing."""
+    """Each mode has its own builder id, a plain process promises nothing, and the strongest is chosen."""
+    kinds = (Bubblewrap(), Container(), Plain())
     assert Plain().promises == frozenset()
-    assert Plain().builder_id != Bubblewrap().builder_id
+    assert len({each.builder_id for each in kinds}) == len({each.mode for each in kinds}) == 3
     chosen = make_sandbox()
-    usable = Bubblewrap().usable() is None
-    assert chosen.mode == ("bubblewrap" if usable else "plain")
-    assert (chosen.builder_id, bool(chosen.promises)) == (make_sandbox(chosen.mode).builder_id, usable)
+    expected = next(each for each in kinds if isinstance(each, Plain) or each.usable() is None)
+    assert (chosen.mode, chosen.builder_id, chosen.promises) == (
+        expected.mode,
+        expected.builder_id,
+        expected.promises,
+    )
+
+
+def test_one_sandbox_can_be_forced() -> None:
+    """The setting names it; another word is refused with those that exist."""
+    assert [make_sandbox(mode).mode for mode in MODES[1:]] == list(MODES[1:])
+    with pytest.raises(Invalid, match="auto, bubblewrap, container, plain"):
+        make_sandbox("docker")
 
 
 def test_where_namespaces_are_forbidden_a_plain_process_stands_in(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A bubblewrap that cannot work is found out before the first build, not during it."""
+    """A bubblewrap that cannot work is found out before the first build, not during it; podman too."""
     broken = tmp_path / "bwrap"
     broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     broken.chmod(0o755)
     monkeypatch.setattr("clearway.integrations.bubblewrap.sandbox.find_program", lambda: str(broken))
     assert "No permissions" in (Bubblewrap().usable() or "")
+    if Container().usable() is None:
+        assert make_sandbox().mode == "container"
+    monkeypatch.setattr("clearway.integrations.bubblewrap.container.find_podman", lambda: str(broken))
+    assert Container().usable()
     chosen = make_sandbox()
     assert (chosen.mode, chosen.promises) == ("plain", frozenset())
     assert Bench(chosen, tmp_path).run("hello").code == 0

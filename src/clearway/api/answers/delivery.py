@@ -81,7 +81,7 @@ class Build(Shape):
     """Of the commit."""
     subject: str | None
     """The first line of the commit's message."""
-    mode: Literal["bubblewrap", "plain"] | None
+    mode: Literal["bubblewrap", "container", "plain"] | None
     """How it was kept apart from the machine."""
     reproduced: bool | None
     """Whether both builds gave the same bytes; null: it was built once."""

@@ -1,5 +1,7 @@
-"""Where builds run: bubblewrap's namespaces, or a plain process where namespaces are forbidden."""
+"""Where builds run: bubblewrap's namespaces, a container, or a plain process where both are forbidden."""
 
-from .sandbox import Bubblewrap, Either, Plain, make_sandbox
+from .choice import MODES, Either, make_sandbox
+from .container import Container
+from .sandbox import Bubblewrap, Plain
 
-__all__ = ["Bubblewrap", "Either", "Plain", "make_sandbox"]
+__all__ = ["MODES", "Bubblewrap", "Container", "Either", "Plain", "make_sandbox"]

