@@ -52,9 +52,7 @@ def _sandbox() -> Check:
     command = [path, "--unshare-all", "--ro-bind", "/", "/", "true"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        todo = (
-            "Builds run in containers where podman works, else as plain processes. Provenance says so."
-        )
+        todo = "Builds run in containers where podman works, else as plain processes. Provenance says so."
         return _said("sandbox", "warning", f"bubblewrap cannot work here: {done.stderr.strip()[:200]}", todo)
     return _said("sandbox", "ok", f"bubblewrap works ({path})")
 
