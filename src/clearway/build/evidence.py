@@ -66,7 +66,7 @@ def _origin(work: Work, made: Mapping[str, Any], parts: Sequence[Part]) -> prove
         mode=work.sandbox.mode,
         promises=sorted(work.sandbox.promises),
         limits=asdict(work.workshop.limits),
-        surroundings={"environment": work.environment()},
+        surroundings={"environment": work.environment(), **work.surroundings.as_json()},
         parts=_distinct(parts),
         materials=[*work.sandbox.materials, *made.get("materials", ())],
         internal=made.get("internal", {}),

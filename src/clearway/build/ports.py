@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from .surroundings import FIXED, Surroundings
+
 Write = Callable[[bytes], None]
 Watch = Callable[[], None]
 Resource = Mapping[str, Any]  # in-toto's ResourceDescriptor
@@ -42,6 +44,7 @@ class Job:
     mounts: tuple[Mount, ...]
     limits: Limits = Limits()
     secrets: Mapping[str, bytes] = field(default_factory=dict)  # files for this job alone
+    surroundings: Surroundings = FIXED  # its variables and paths are in the fields above already
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,10 @@ class Sandbox(Protocol):
     @property
     def materials(self) -> tuple[Resource, ...]:
         """What jobs find beside their mounts: interpreter, system, tools; for the provenance."""
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """What of the surroundings cannot be varied here, with the reason."""
 
     def where(self, mount: Mount) -> str:
         """The path under which the job finds the mount."""
@@ -133,6 +140,7 @@ class FakeSandbox:
     python: str = "python"
     materials: tuple[Resource, ...] = ()
     jobs: list[Job] = field(default_factory=list)
+    fixed: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""

@@ -17,10 +17,12 @@ from clearway.kernel import Invalid, NotFound, format_duration
 from clearway.storage import Blobs, Database
 
 from . import outputs, store
+from .checkout import arrange
 from .log import Log, Step
 from .masking import Masked
 from .model import Build, BuildFailed, Cancelled
 from .ports import Ended, Job, Mount, Packages, Sandbox
+from .surroundings import FIXED
 from .workshop import Workshop, remove
 
 DEFINITION = "clearway.yaml"
@@ -65,6 +67,8 @@ class Work:
         self.packages: Packages = database.tool(Packages)
         self.blobs: Blobs = database.tool(Blobs)
         self._bench = "work"
+        self.surroundings = FIXED
+        self.fresh = False  # no earlier result may answer, and none of this one is kept for later
 
     def on(self, bench: str) -> Work:
         """The same build on another bench, a folder of its own: steps may run side by side."""
@@ -114,6 +118,7 @@ class Work:
         """The commit's files in a fresh bench."""
         work = self.workshop.fresh(self.build.id, self._bench)
         source.export_tree(self.repo, self.facts.commit, work / "source")
+        arrange(work / "source", self.surroundings)
         self.refresh()
 
     def refresh(self) -> None:
@@ -122,13 +127,15 @@ class Work:
         for name in _FOLDERS:
             remove(work / name)
             (work / name).mkdir(mode=0o755)
+        (work / self.surroundings.home).mkdir(mode=0o755, parents=True, exist_ok=True)
         for name in ("python", "python3"):
             (work / "bin" / name).symlink_to(self.sandbox.python)
 
     @property
     def bench(self) -> Mount:
         """The folder that a job may write to."""
-        return Mount(self.workshop.place(self.build.id, self._bench), "/build", writable=True)
+        place = self.workshop.place(self.build.id, self._bench)
+        return Mount(place, self.surroundings.bench, writable=True)
 
     @property
     def project(self) -> str:
@@ -168,6 +175,7 @@ class Work:
             mounts=(self.bench, *mounts),
             limits=replace(limits, seconds=allowed),
             secrets=secrets or {},
+            surroundings=self.surroundings,
         )
         if time.monotonic() - self._watched > WATCH_S:  # many short commands are a long step too
             self.watch()
@@ -180,24 +188,27 @@ class Work:
         return ended.code, output
 
     def environment(self, paths: Sequence[str] = ()) -> dict[str, str]:
-        """Everything that could differ between two machines is fixed here."""
+        """Everything that could differ between two machines is fixed here, or varied on purpose."""
+        around = self.surroundings
+        folders = [*paths, self.inside("bin"), "/usr/local/bin", "/usr/bin", "/bin", *around.search_path]
         return {
-            "PATH": os.pathsep.join([*paths, self.inside("bin"), "/usr/local/bin", "/usr/bin", "/bin"]),
-            "HOME": self.inside("home"),
+            "PATH": os.pathsep.join(folders),
+            "HOME": self.inside(around.home),
             "TMPDIR": self.inside("tmp"),
-            "USER": "build",
-            "LOGNAME": "build",
-            "LC_ALL": "C.UTF-8",
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
+            "USER": around.user,
+            "LOGNAME": around.user,
+            "LC_ALL": around.locale,
+            "LANG": around.locale,
+            "TZ": around.timezone,
             "SOURCE_DATE_EPOCH": str(self.facts.epoch),
             "ZERO_AR_DATE": "1",
-            "PYTHONHASHSEED": "0",
+            "PYTHONHASHSEED": around.hash_seed,
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PIP_NO_INDEX": "1",
             "CI": "true",
             "NO_COLOR": "1",
+            **dict(around.variables),
         }
 
     def _must_have_exited(self, step: str, ended: Ended, job: Job) -> None:

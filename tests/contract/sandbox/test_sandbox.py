@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from clearway.build import Sandbox
 from clearway.build.ports import Ended, FakeSandbox, Job, Limits, Mount
+from clearway.build.surroundings import FIXED, NAMES, Surroundings, varied
 from clearway.integrations.bubblewrap import MODES, Bubblewrap, Container, Plain, make_sandbox
 from clearway.kernel import Invalid
 
@@ -102,6 +104,7 @@ class Bench:
         write: Callable[[bytes], None] | None = None,
         limits: Limits | None = None,
         mounts: tuple[Mount, ...] = (),
+        surroundings: Surroundings = FIXED,
     ) -> Ended:
         mount = Mount(self.folder, "/build", writable=True)
         where = self.sandbox.where(mount)
@@ -115,6 +118,7 @@ class Bench:
             environment={"PATH": "/usr/bin:/bin", "MARK": "a b=c"},
             mounts=(mount, *mounts),
             limits=limits or Limits(seconds=60),
+            surroundings=surroundings,
         )
         return self.sandbox.run(job, write or self.output.extend, watch)
 
@@ -267,6 +271,29 @@ def test_the_umask_is_not_the_machine_s(real: Bench) -> None:
     finally:
         os.umask(before)
     assert bytes(real.output) == b"0022\n"
+
+
+def test_surroundings_are_what_was_asked_for(real: Bench) -> None:
+    """Umask, processors, kernel and clock are otherwise, where the sandbox does not say that they cannot."""
+    wanted = varied(NAMES)
+    code = "import os, time; print(oct(os.umask(0)), len(os.sched_getaffinity(0)), os.uname().release[:3])"
+    began = time.time()
+    assert real.run(("python", "-c", code + "; print(time.time())"), surroundings=wanted).code == 0
+    first, second = real.output.decode().splitlines()
+    umask, processors, kernel = first.split()
+    assert umask == "0o2"
+    assert processors == "1"
+    assert kernel == "2.6" or "kernel" in real.sandbox.fixed
+    ahead = float(second) - began
+    assert ahead > wanted.clock_s - 60 if "clock" not in real.sandbox.fixed else abs(ahead) < 60
+
+
+def test_host_and_user_are_what_was_asked_for(apart: Bench) -> None:
+    """Host name, number of the user and its name in the list of users."""
+    code = "import os, pwd; print(os.uname().nodename, os.getuid(), pwd.getpwuid(os.getuid()).pw_name)"
+    assert apart.run(("python", "-c", code), surroundings=varied(["host", "user"])).code == 0
+    user = b"1000 build" if "user" in apart.sandbox.fixed else b"4711 mason"
+    assert bytes(apart.output) == b"other-host " + user + b"\n"
 
 
 def test_no_limit_is_raised(real: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,8 @@ class Runner:
         variables = {**node.variables, **told}
         digests = [each.layer for each in above if each.layer]
         files, epoch = self._inputs.digest(node), self._epoch(node)
-        key = key_of(self._place, node, files, epoch, digests, variables) if reusable(node) else None
+        known = reusable(node) and not self.work.fresh
+        key = key_of(self._place, node, files, epoch, digests, variables) if known else None
         if key and (found := self._from_cache(node, key)):
             return found
         return self._try(node, variables, key)

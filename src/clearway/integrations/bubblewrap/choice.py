@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import cached_property
 
 from clearway.build.ports import Ended, Job, Mount, Resource, Sandbox, Watch, Write
@@ -53,6 +54,11 @@ class Either:
     def materials(self) -> tuple[Resource, ...]:
         """See Sandbox.materials."""
         return self._chosen.materials
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """See Sandbox.fixed."""
+        return self._chosen.fixed
 
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""

@@ -18,8 +18,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from clearway.kernel import ClearwayError
 
 from .handing import SECRETS, in_files
 from .machine import materials
+from .otherwise import before, clock, not_in_container
 from .sandbox import (
     ETC,
     LAUNCH,
@@ -67,6 +69,11 @@ class Container:
     def materials(self) -> tuple[Resource, ...]:
         """See Sandbox.materials."""
         return materials(interpreter())
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """See Sandbox.fixed."""
+        return not_in_container()
 
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""
@@ -128,7 +135,9 @@ class Container:
             "none",
             "--no-hosts",
             "--hostname",
-            "build",
+            job.surroundings.host,
+            "--umask",
+            f"{job.surroundings.umask:04o}",
         ]
         words += ["--cap-drop", "all", "--security-opt", "no-new-privileges", "--read-only"]
         words += ["--read-only-tmpfs=false", "--workdir", job.cwd, "--user", f"{_USER}:{_USER}"]
@@ -167,9 +176,11 @@ class Container:
     def _inner(self, job: Job, variables: dict[str, str]) -> list[str]:
         """The container's first process: it adopts and ends what the job leaves, and sets its limits."""
         limits = {**job_limits(job.limits), "NPROC": job.limits.processes}
+        variables = {**variables, **clock(job.surroundings)}
         told = [f"{name}={value}" for name, value in sorted(variables.items())]
         launch = [self.python, "-I", "-S", _INSIDE, "guard", limit_words(limits), "--"]
-        return ["/usr/bin/env", "-i", *told, *launch, *job.argv]
+        around = replace(job.surroundings, fixed_addresses=False)  # the runtime's filter of calls forbids it
+        return ["/usr/bin/env", "-i", *told, *before(around), *launch, *job.argv]
 
     def _forget(self, state: Path) -> None:
         """Let podman clear away its container, and clear away what it may leave."""

@@ -1,4 +1,4 @@
-"""Stands between the supervisor and the job: fixes umask and limits, then becomes the job, or guards it.
+"""Stands between the supervisor and the job: lowers limits, then becomes the job, or guards it.
 
 Run alone, by path, with nothing but the standard library: `launch.py exec|guard LIMITS -- ARGV...`.
 `guard` (for plain processes) stays as the parent, adopts what the job leaves behind, and ends all of it.
@@ -85,7 +85,6 @@ def guard(argv: list[str], limits: str) -> NoReturn:
 def main() -> NoReturn:
     """See the module's text."""
     mode, limits, _, *argv = sys.argv[1:]
-    os.umask(0o022)
     if mode == "guard":
         guard(argv, limits)
     limit(limits)

@@ -29,6 +29,7 @@ from clearway.build.ports import Ended, Job, Limits, Mount, Resource, Watch, Wri
 
 from .handing import SECRETS, in_files, in_memory
 from .machine import materials
+from .otherwise import before, clock, not_in_bubblewrap, not_plain
 from .supervise import supervise
 
 LAUNCH = Path(__file__).with_name("launch.py")
@@ -94,6 +95,11 @@ class Bubblewrap:
         """See Sandbox.materials."""
         return materials(interpreter())
 
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """See Sandbox.fixed."""
+        return not_in_bubblewrap()
+
     def where(self, mount: Mount) -> str:
         """See Sandbox.where."""
         return mount.target
@@ -110,8 +116,9 @@ class Bubblewrap:
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        words = [self._program, *self._root(job), *self._seen(job), "--chdir", job.cwd]
-        for name, value in sorted(job.environment.items()):
+        words = [*before(job.surroundings), self._program, *self._root(job), *self._seen(job)]
+        words += ["--chdir", job.cwd]
+        for name, value in sorted({**job.environment, **clock(job.surroundings)}.items()):
             words += ["--setenv", name, value]
         with in_memory(job.secrets) as held:
             if held:
@@ -126,6 +133,7 @@ class Bubblewrap:
                 write=write,
                 watch=watch,
                 end=_kill,
+                umask=job.surroundings.umask,
                 keep_open=tuple(held.values()),
             )
 
@@ -150,7 +158,9 @@ class Bubblewrap:
             "--cap-drop",
             "ALL",
         ]
-        words += ["--hostname", "build", "--uid", "1000", "--gid", "1000", "--ro-bind", "/usr", "/usr"]
+        around = job.surroundings
+        words += ["--hostname", around.host, "--uid", str(around.uid), "--gid", str(around.uid)]
+        words += ["--ro-bind", "/usr", "/usr"]
         for name in ("bin", "sbin", "lib", "lib32", "lib64"):
             path = Path("/") / name
             if path.is_symlink():
@@ -209,23 +219,30 @@ class Plain:
         """See Sandbox.materials."""
         return materials(interpreter())
 
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """See Sandbox.fixed."""
+        return not_plain()
+
     def where(self, mount: Mount) -> str:
         """See Sandbox.where: the job sees our own paths."""
         return str(mount.source)
 
     def run(self, job: Job, write: Write, watch: Watch) -> Ended:
         """See Sandbox.run."""
-        words = [self.python, "-I", "-S", str(LAUNCH), "guard", limit_words(job_limits(job.limits))]
+        words = [*before(job.surroundings), self.python, "-I", "-S", str(LAUNCH), "guard"]
+        words.append(limit_words(job_limits(job.limits)))
         words += ["--", *job.argv]
         with in_files(job.secrets) as told:
             return supervise(
                 words,
-                environment={**job.environment, **told},
+                environment={**job.environment, **told, **clock(job.surroundings)},
                 cwd=job.cwd,
                 limits=job.limits,
                 write=write,
                 watch=watch,
                 end=stop_guard,
+                umask=job.surroundings.umask,
             )
 
 

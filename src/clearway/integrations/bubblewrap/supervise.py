@@ -29,6 +29,7 @@ def supervise(
     watch: Watch,
     end: Callable[[subprocess.Popen[bytes]], None],
     keep_open: Sequence[int] = (),
+    umask: int = 0o022,
 ) -> Ended:
     """Run `argv`, which inherits the descriptors `keep_open`; `end` kills it with all that belongs to it.
 
@@ -44,7 +45,7 @@ def supervise(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            umask=0o022,
+            umask=umask,
             pass_fds=keep_open,
         )
     except OSError as error:
