@@ -9,6 +9,7 @@ from house import DANA, DEFINITION, PLATFORM, RITA, ROOT, House
 
 from clearway import access, build, catalog, config, incidents, ledger, metrics, releases, source
 from clearway.build import store as build_store
+from clearway.build.reports.kept import replace_reports
 from clearway.deploy import ports as deploy_ports
 from clearway.kernel import SYSTEM
 from clearway.releases import store as release_store
@@ -132,6 +133,21 @@ class Showcase(House):
             "test | AssertionError: 3 != 4",
             "build | the tests failed",
         )
+        failures = [{"name": "test_prices <script>alert(1)</script>", "message": "3 != 4"}]
+        counts = {"passed": 8, "failed": 1, "skipped": 0, "total": 9, "failures": failures}
+        finding = {"level": "error", "rule": "S105", "message": "<b>bold claim", "place": "shop/prices.py:5"}
+        shares = {"lines": {"total": 40, "covered": 31}, "branches": {"total": 0, "covered": 0}}
+        levels = {"error": 1, "warning": 0, "note": 0}
+        scanned = {"counts": levels, "complete": False, "findings": [finding]}
+        digest = "sha256:" + "ab" * 32
+        reports = [
+            build.Report("junit", "reports/unit.xml", digest, 900, counts),
+            build.Report("coverage", "reports/coverage.xml", digest, 7000, shares),
+            build.Report("coverage", "reports/old.xml", "", 0, {}, "it is no XML"),
+            build.Report("sarif", "lint.sarif", digest, 500, scanned),
+        ]
+        with self.database.begin() as uow:
+            replace_reports(uow, made.id, ["junit", "coverage", "sarif"], reports)
         return made.id
 
     def fill(self) -> Showcase:

@@ -32,6 +32,7 @@ from .routes import (
     platform,
     promotions,
     releases,
+    reports,
     repositories,
     system,
 )
@@ -44,6 +45,7 @@ ROUTERS = (
     repositories,
     branching,
     builds,
+    reports,
     artifacts,
     releases,
     cuts,

@@ -1,6 +1,9 @@
 """Artifacts by digest, and the signed statements about them."""
 
 from .model import (
+    COVERAGE,
+    FINDINGS,
+    LICENCES,
     PROVENANCE,
     REPRODUCED,
     SBOM,
@@ -34,6 +37,9 @@ from .service import open_ as open
 from .service.keep import Damaged
 
 __all__ = [
+    "COVERAGE",
+    "FINDINGS",
+    "LICENCES",
     "PROVENANCE",
     "REPRODUCED",
     "SBOM",

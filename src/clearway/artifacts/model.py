@@ -28,6 +28,9 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 SBOM = "https://cyclonedx.org/bom"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+COVERAGE = "https://clearway.dev/attestation/coverage/v1"
+FINDINGS = "https://clearway.dev/attestation/findings/v1"
+LICENCES = "https://clearway.dev/attestation/licences/v1"
 REPRODUCED = "https://clearway.dev/attestation/reproduced/v1"
 
 MAX_ENVELOPE = 16 << 20  # bytes of an envelope's payload

@@ -7,6 +7,7 @@ from .events import BuildFinished
 from .flows import FLOWS
 from .model import Build, BuildFailed
 from .ports import Packages, Sandbox
+from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, cancel, get, log, points, request
 from .service import list_ as list
@@ -26,6 +27,7 @@ __all__ = [
     "LogPart",
     "Packages",
     "Point",
+    "Report",
     "Sandbox",
     "Secret",
     "Workshop",
@@ -35,6 +37,7 @@ __all__ = [
     "log",
     "points",
     "remove_secret",
+    "reports_of",
     "request",
     "secrets",
     "set_secret",

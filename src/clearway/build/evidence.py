@@ -17,6 +17,7 @@ from clearway.kernel import SYSTEM, sha256
 from . import provenance
 from .parts import Part, read_parts
 from .products import digest_file
+from .reports import Report, counted, reports_of, statements
 from .sbom import sbom
 from .work import DEFINITION, Work
 
@@ -26,15 +27,24 @@ Predicate = tuple[str, dict[str, Any]]
 def predicates(work: Work, made: Mapping[str, Any]) -> list[Predicate]:
     """Each predicate with its type, the provenance first."""
     tools, packages = read_parts(made["tools"]), read_parts(made["packages"])
+    with work.database.read() as uow:
+        kept = [each for each in reports_of(uow, work.build.id) if not each.error]
+    origin = _origin(work, made, [*tools, *packages], kept)
     found: list[Predicate] = [
-        (PROVENANCE, provenance.provenance(_origin(work, made, [*tools, *packages]))),
+        (PROVENANCE, provenance.provenance(origin)),
         (SBOM, _sbom(work, made["products"], tools, packages)),
     ]
     if made["tests"]:
-        found.append((TEST_RESULT, provenance.test_result(made["tests"], work.definition.build.test, ())))
+        found.append((TEST_RESULT, _tests(work, made["tests"], kept)))
+    found += statements(kept, packages, work.definition.build.reports.licences)
     if made["compared"]:
         found.append((REPRODUCED, made["compared"]))
     return found
+
+
+def _tests(work: Work, tests: Mapping[str, Any], kept: Sequence[Report]) -> dict[str, Any]:
+    named = [each.as_resource() for each in kept if each.kind == "junit"]
+    return provenance.test_result({**tests, **(counted(kept) or {})}, work.definition.build.test, named)
 
 
 def _sbom(
@@ -43,7 +53,9 @@ def _sbom(
     return sbom(work.build.service, work.facts.version, products, packages, tools, work.facts.epoch)
 
 
-def _origin(work: Work, made: Mapping[str, Any], parts: Sequence[Part]) -> provenance.Origin:
+def _origin(
+    work: Work, made: Mapping[str, Any], parts: Sequence[Part], kept: Sequence[Report]
+) -> provenance.Origin:
     build, facts, definition = work.build, work.facts, work.definition.build
     now = work.database.clock()
     name = str(PurePosixPath(facts.path) / DEFINITION)
@@ -72,7 +84,7 @@ def _origin(work: Work, made: Mapping[str, Any], parts: Sequence[Part]) -> prove
         internal=made.get("internal", {}),
         started_at=build.started_at or now,
         finished_at=now,
-        byproducts=[_log_so_far(work)],
+        byproducts=[_log_so_far(work), *(each.as_resource() for each in kept)],
         signer=work.database.tool(Signer).kind,
     )
 

@@ -76,9 +76,11 @@ def read_text(bench: Path, name: str, most: int) -> str:
         raise BuildFailed(f"{name} is not a text") from error
 
 
-def copy(bench: Path, name: str, target: Path) -> None:
-    """A plain file of the bench, copied to where no job can write."""
+def copy(bench: Path, name: str, target: Path, most: int | None = None) -> None:
+    """A plain file of the bench, copied to where no job can write. Raises BuildFailed for a longer one."""
     with file(bench, name) as stream, target.open("xb") as kept:
+        if most is not None and os.fstat(stream.fileno()).st_size > most:
+            raise BuildFailed(f"{name} is longer than {most} bytes")
         shutil.copyfileobj(stream, kept, 1 << 20)
 
 

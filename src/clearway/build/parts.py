@@ -17,7 +17,6 @@ from packaging.utils import canonicalize_name
 
 from .licences import from_metadata
 from .model import BuildFailed
-from .recipes.wheels import wheel_metadata
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ def _wheel(row: Mapping[str, Any]) -> Part:
 
 def _metadata(path: Path) -> Any:
     """None when the wheel cannot be read any more: it was checked when it was used."""
+    from .recipes.wheels import wheel_metadata  # the recipes know parts, too
+
     try:
         return wheel_metadata(path)
     except (BuildFailed, OSError):

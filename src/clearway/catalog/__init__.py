@@ -31,7 +31,19 @@ from .model import (
     Team,
 )
 from .propose import Proposal, propose, reads
-from .recipe import Build, Command, Helper, Retries, SharedRecipe, Step, Uses, in_order, needs_of
+from .recipe import (
+    Build,
+    Command,
+    Helper,
+    Licences,
+    Reports,
+    Retries,
+    SharedRecipe,
+    Step,
+    Uses,
+    in_order,
+    needs_of,
+)
 from .repository import Repository
 from .service import (
     apply,
@@ -74,12 +86,14 @@ __all__ = [
     "Health",
     "Helper",
     "JudgeSpec",
+    "Licences",
     "Metrics",
     "Migration",
     "Process",
     "ProportionMetric",
     "Proposal",
     "Removing",
+    "Reports",
     "Repository",
     "Retries",
     "Route",

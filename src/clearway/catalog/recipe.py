@@ -133,6 +133,37 @@ class Uses(Document):
         return inside((path,))[0]
 
 
+Licence = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Globs = Annotated[tuple[Word, ...], Field(max_length=20)]
+
+
+class Licences(Document):
+    """Which licences the packages may have that run with the service; a gate decides what follows."""
+
+    allow: tuple[Licence, ...] = Field(default=(), max_length=200)
+    """SPDX names, or a package's own words; empty: every known one that is not denied."""
+    deny: tuple[Licence, ...] = Field(default=(), max_length=200)
+    """Never these."""
+
+
+class Reports(Document):
+    """What the tests leave, kept as evidence: globs of files in the service's folder."""
+
+    junit: Globs = ()
+    """Test results in JUnit's XML."""
+    coverage: Globs = ()
+    """Coverage: Cobertura or JaCoCo XML, lcov, coverage.py's or Istanbul's JSON."""
+    sarif: Globs = ()
+    """Findings of linters and scanners in SARIF 2.1.0."""
+    licences: Licences = Licences()
+    """Which licences packages may have."""
+
+    @field_validator("junit", "coverage", "sarif")
+    @classmethod
+    def _inside(cls, globs: tuple[str, ...]) -> tuple[str, ...]:
+        return inside(globs)
+
+
 class _Steps(Document):
     """What a build and a shared recipe have in common."""
 
@@ -176,6 +207,8 @@ class Build(_Steps):
     """Containerfile recipe: the file, relative to the service's path."""
     test: tuple[Word, ...] = ()
     """The command that tests the result, run inside the sandbox; empty when there are no tests."""
+    reports: Reports = Reports()
+    """Files that tests and scanners leave, which become evidence."""
     uses: Uses | None = None
     """Script recipe: steps, services and outputs come from a file of another repository."""
     environment: dict[VariableName, str] = Field(default={})

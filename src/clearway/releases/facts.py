@@ -126,6 +126,9 @@ def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:
             "sandboxed": any(word in builder for word in ("bubblewrap", "container", "sandbox")),
         },
         "sbom": {"present": artifacts.SBOM in newest},
+        "coverage": _coverage(newest.get(artifacts.COVERAGE)),
+        "findings": _findings(newest.get(artifacts.FINDINGS)),
+        "licences": _licences(newest.get(artifacts.LICENCES)),
         "reproduced": reproduced is not None and reproduced.get("identical") is True,
     }
 
@@ -139,6 +142,36 @@ def _counts(tests: Mapping[str, Any]) -> dict[str, int]:
     if not failed and str(tests.get("result", "PASSED")).upper() == "FAILED":
         failed = 1
     return {"passed": passed, "failed": failed, "total": max(passed + failed, _number(counts.get("total")))}
+
+
+def _coverage(said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Shares in percent; without a report they are missing, so that a gate that asks says no."""
+    found: dict[str, Any] = {"present": said is not None}
+    for kind in ("lines", "branches"):
+        share = _inside(said, kind, "percent")
+        if isinstance(share, int | float) and not isinstance(share, bool):
+            found[kind] = float(share)
+    return found
+
+
+def _findings(said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Counts by level; missing where no report was read, or its tool did not come to its end."""
+    if said is None or said.get("complete") is not True:
+        return {"present": False}
+    names = {"errors": "error", "warnings": "warning", "notes": "note", "suppressed": "suppressed"}
+    return {"present": True} | {name: _number(_inside(said, "counts", key)) for name, key in names.items()}
+
+
+def _licences(said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The packages whose licence is denied or unknown; missing where clearway.yaml has no list."""
+    if said is None:
+        return {"present": False}
+    found: dict[str, Any] = {"present": True}
+    for kind in ("denied", "unknown"):
+        rows = said.get(kind)
+        listed = rows if isinstance(rows, list) else []
+        found[kind] = [str(_inside(each, "package")) for each in listed]
+    return found
 
 
 def _number(value: Any) -> int:

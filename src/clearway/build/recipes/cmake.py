@@ -15,10 +15,11 @@ from typing import Any
 from packageurl import PackageURL
 
 from clearway.build import trees
-from clearway.build.model import BuildFailed, tell_tests
+from clearway.build.model import BuildFailed
 from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
 from clearway.build.steps import Steps
+from clearway.build.testing import judge, left_by_steps
 from clearway.build.work import Work
 
 from .compilers import hide_paths, tool_of
@@ -112,16 +113,10 @@ def _test(work: Work) -> dict[str, Any] | None:
     command = list(work.definition.build.test)
     if not command:
         if not match(work.bench.source, TREE, "CTestTestfile.cmake"):
-            return None
+            return left_by_steps(work)
         command = ["ctest", "--test-dir", work.inside(TREE), "--output-on-failure", "--no-tests=ignore"]
     code, output = work.run("test", command)
-    found = count_ctest(output.tail.decode(errors="replace"), code)
-    work.log.say("test", tell_tests(found))
-    if code:
-        raise BuildFailed(
-            f"{tell_tests(found)} (exit code {code})", todo="The log shows which.", detail={"tests": found}
-        )
-    return found
+    return judge(work, code, output, count_ctest)
 
 
 def count_ctest(log: str, code: int) -> dict[str, Any]:

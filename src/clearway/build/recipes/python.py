@@ -15,11 +15,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from clearway import source
 from clearway.build import pep517, store
-from clearway.build.model import BuildFailed, count_tests, name_version, tell_tests
+from clearway.build.model import BuildFailed, name_version
 from clearway.build.outputs import match, read_text
 from clearway.build.ports import Mount, Wheel
 from clearway.build.products import digest_file
 from clearway.build.steps import Steps
+from clearway.build.testing import judge
 from clearway.build.work import Work
 from clearway.kernel import Invalid, NotFound
 
@@ -191,10 +192,4 @@ def test(work: Work, wheel: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str
         paths=[f"{each}/bin" for each in seen],
         variables={"PYTHONPATH": ":".join(f"{each}/site" for each in seen)},
     )
-    found = count_tests(output.tail.decode(errors="replace"), code)
-    work.log.say("test", tell_tests(found))
-    if code:
-        raise BuildFailed(
-            f"{tell_tests(found)} (exit code {code})", todo="The log shows which.", detail={"tests": found}
-        )
-    return found
+    return judge(work, code, output)

@@ -13,10 +13,11 @@ from packageurl import PackageURL
 from clearway import catalog
 from clearway.build import cache, provenance
 from clearway.build.graph import Result, Runner, kept, resolve, shared_material
-from clearway.build.model import BuildFailed, count_tests, tell_tests
+from clearway.build.model import BuildFailed
 from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
 from clearway.build.steps import Steps
+from clearway.build.testing import judge, left_by_steps
 from clearway.build.work import Work
 from clearway.kernel import ClearwayError
 
@@ -131,16 +132,10 @@ def find_outputs(work: Work, recipe: catalog.Build) -> list[str]:
 def _test(work: Work) -> dict[str, Any] | None:
     command = work.definition.build.test
     if not command:
-        return None
+        return left_by_steps(work)
     work.refresh()
     code, output = work.run("test", command)
-    found = count_tests(output.tail.decode(errors="replace"), code)
-    work.log.say("test", tell_tests(found))
-    if code:
-        raise BuildFailed(
-            f"{tell_tests(found)} (exit code {code})", todo="The log shows which.", detail={"tests": found}
-        )
-    return found
+    return judge(work, code, output)
 
 
 def products(work: Work, outputs: Mapping[str, str]) -> list[dict[str, Any]]:

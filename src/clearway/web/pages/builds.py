@@ -40,8 +40,9 @@ def show(visit: Visit) -> Response:
         found = build.get(uow, visit.part("id"))
         may_cancel = visit.may(uow, "build:run", service=found.service)
         failing = _failing(uow, found)
+        reports = build.reports_of(uow, found.id)
     template = "parts/build-live.html" if visit.partial else "build.html"
-    return visit.page(template, build=found, may_cancel=may_cancel, failing=failing)
+    return visit.page(template, build=found, may_cancel=may_cancel, failing=failing, reports=reports)
 
 
 def _failing(uow: Any, found: build.Build) -> list[str]:
