@@ -12,6 +12,7 @@ from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, cancel, get, log, points, request
 from .service import list_ as list
 from .store import Point
+from .surroundings import Surroundings
 from .workshop import Workshop
 
 CHORES = (Chore("build.evict", 600.0, evict),)
@@ -30,6 +31,7 @@ __all__ = [
     "Report",
     "Sandbox",
     "Secret",
+    "Surroundings",
     "Workshop",
     "cancel",
     "get",

@@ -11,7 +11,7 @@ import shutil
 from functools import lru_cache
 from glob import glob
 
-from clearway.build.surroundings import Surroundings
+from clearway.build import Surroundings
 
 _SYSTEM = "/usr/bin:/usr/local/bin"
 _FAKETIME = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
