@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ UNFINISHED = {artifacts.FINDINGS: {"complete": False, "counts": {"error": 0}}}
 
 
 @pytest.fixture(scope="module")
-def cel() -> CelEvaluator:
-    return CelEvaluator()
+def cel() -> Iterator[CelEvaluator]:
+    evaluator = CelEvaluator()
+    yield evaluator
+    evaluator.close()
 
 
 def blocks() -> list[str]:
