@@ -32,6 +32,8 @@ class Limits:
     memory_bytes: int = 4 << 30
     processes: int = 512
     file_bytes: int = 4 << 30  # of one file
+    disk_bytes: int = 16 << 30  # of all files below its writable mounts, also those that were there before
+    entries: int = 2_000_000  # files and folders there
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Job:
 class Ended:
     """How a job ended."""
 
-    state: Literal["exited", "timeout", "memory", "processes"]
+    state: Literal["exited", "timeout", "memory", "processes", "disk"]
     code: int  # the exit code; negative: a signal ended it
     seconds: float
 

@@ -222,6 +222,11 @@ class Work:
             case "memory":
                 most = job.limits.memory_bytes >> 20
                 raise BuildFailed(f"step {step} was stopped: it used more than {most} MiB of memory")
+            case "disk":
+                raise BuildFailed(
+                    f"step {step} was stopped: it put more than {job.limits.disk_bytes >> 20} MiB or"
+                    f" {job.limits.entries} files on the disk"
+                )
             case "processes":
                 raise BuildFailed(
                     f"step {step} was stopped: it ran more than {job.limits.processes} processes"

@@ -40,6 +40,7 @@ from .sandbox import (
     lowered,
     machine_packages,
     stop_guard,
+    written,
 )
 from .supervise import supervise
 
@@ -108,6 +109,7 @@ class Container:
                     environment=_environment(state),
                     cwd="/",
                     limits=job.limits,
+                    writes=written(job),
                     write=write,
                     watch=watch,
                     end=stop_guard,
@@ -219,7 +221,7 @@ def _memory(folder: str, size: int, mode: str, *, read_only: bool = False) -> li
 def _folder() -> Iterator[Path]:
     """A folder for one job, locked as long as we live; those of the dead are cleared away."""
     _sweep()
-    state = Path(tempfile.mkdtemp(prefix=_MARK))
+    state = Path(tempfile.mkdtemp(prefix=f"{_MARK}{os.getpid()}-"))
     held = os.open(state, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)

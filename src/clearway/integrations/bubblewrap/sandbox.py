@@ -49,6 +49,11 @@ def job_limits(limits: Limits) -> dict[str, int]:
     return {"DATA": limits.memory_bytes, "FSIZE": limits.file_bytes, "CORE": 0, "NOFILE": 4096}
 
 
+def written(job: Job) -> list[Path]:
+    """The folders that the job may write to."""
+    return [mount.source for mount in job.mounts if mount.writable]
+
+
 def limit_words(limits: Mapping[str, int]) -> str:
     """Limits as launch.py reads them."""
     return ",".join(f"{name}={value}" for name, value in limits.items())
@@ -130,6 +135,7 @@ class Bubblewrap:
                 environment={"PATH": "/usr/bin:/bin"},
                 cwd="/",
                 limits=job.limits,
+                writes=written(job),
                 write=write,
                 watch=watch,
                 end=_kill,
@@ -239,6 +245,7 @@ class Plain:
                 environment={**job.environment, **told, **clock(job.surroundings)},
                 cwd=job.cwd,
                 limits=job.limits,
+                writes=written(job),
                 write=write,
                 watch=watch,
                 end=stop_guard,

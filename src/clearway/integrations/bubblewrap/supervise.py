@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Literal
 
 import psutil
@@ -14,9 +16,11 @@ import psutil
 from clearway.build.ports import Ended, Limits, Watch, Write
 from clearway.kernel import Permanent
 
+from .disk import Meter
+
 LOOK_S = 0.4
 DRAIN_S = 1.0
-State = Literal["exited", "timeout", "memory", "processes"]
+State = Literal["exited", "timeout", "memory", "processes", "disk"]
 
 
 def supervise(
@@ -30,12 +34,14 @@ def supervise(
     end: Callable[[subprocess.Popen[bytes]], None],
     keep_open: Sequence[int] = (),
     umask: int = 0o022,
+    writes: Sequence[Path] = (),
 ) -> Ended:
     """Run `argv`, which inherits the descriptors `keep_open`; `end` kills it with all that belongs to it.
 
-    See Sandbox.run for the promises.
+    What it puts into the folders `writes` counts for its limit of disk. See Sandbox.run for the promises.
     """
     began = time.monotonic()
+    meter = Meter(writes, limits)
     try:
         process = subprocess.Popen(
             argv,
@@ -51,35 +57,48 @@ def supervise(
     except OSError as error:
         raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error
     try:
-        state = _follow(process, began, limits, write, watch)
+        state = _follow(process, _Looks(process, began, limits, meter, watch), write)
     finally:
         if process.poll() is None:
             end(process)
         if process.stdout:
             process.stdout.close()
+    if state == "exited" and meter.exceeded(last=True):
+        state = "disk"
     return Ended(state, process.returncode, time.monotonic() - began)
 
 
-def _follow(
-    process: subprocess.Popen[bytes], began: float, limits: Limits, write: Write, watch: Watch
-) -> State:
+class _Looks:
+    """Looks now and then whether the job may go on; also when it says nothing, or has closed its output."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], began: float, limits: Limits, meter: Meter, watch: Watch
+    ) -> None:
+        self._pid, self._began = process.pid, began
+        self._limits, self._meter, self._watch = limits, meter, watch
+        self._next = began + LOOK_S
+
+    def excess(self) -> State | None:
+        """The limit that is passed; None when it may go on."""
+        now = time.monotonic()
+        if now - self._began > self._limits.seconds:
+            return "timeout"
+        if now < self._next:
+            return None
+        self._watch()
+        found = _excess(self._pid, self._limits) or ("disk" if self._meter.exceeded() else None)
+        self._next = time.monotonic() + LOOK_S
+        return found
+
+
+def _follow(process: subprocess.Popen[bytes], looks: _Looks, write: Write) -> State:
     assert process.stdout is not None  # noqa: S101 - asked for just above
     with selectors.DefaultSelector() as ready:
         ready.register(process.stdout, selectors.EVENT_READ)
-        next_look = began + LOOK_S
-        while True:
-            open_still = _read(ready, process.stdout, write)
-            now = time.monotonic()
-            if not open_still or process.poll() is not None:
-                break
-            if now - began > limits.seconds:
-                return "timeout"
-            if now >= next_look:
-                watch()
-                if excess := _excess(process.pid, limits):
-                    return excess
-                next_look = time.monotonic() + LOOK_S
-        return _finish(process, began, limits, ready, write, watch)
+        while _read(ready, process.stdout, write) and process.poll() is None:
+            if excess := looks.excess():
+                return excess
+        return _finish(process, looks, ready, write)
 
 
 def _read(ready: selectors.DefaultSelector, stream: IO[bytes], write: Write) -> bool:
@@ -93,22 +112,15 @@ def _read(ready: selectors.DefaultSelector, stream: IO[bytes], write: Write) -> 
 
 
 def _finish(
-    process: subprocess.Popen[bytes],
-    began: float,
-    limits: Limits,
-    ready: selectors.DefaultSelector,
-    write: Write,
-    watch: Watch,
+    process: subprocess.Popen[bytes], looks: _Looks, ready: selectors.DefaultSelector, write: Write
 ) -> State:
     """Output ended or the process did: wait for the other one."""
     assert process.stdout is not None  # noqa: S101
     while process.poll() is None:  # it closed its output, and goes on
-        if time.monotonic() - began > limits.seconds:
-            return "timeout"
-        try:
+        if excess := looks.excess():
+            return excess
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            watch()
     until = time.monotonic() + DRAIN_S
     while time.monotonic() < until and ready.select(timeout=0):
         data = os.read(process.stdout.fileno(), 65536)
