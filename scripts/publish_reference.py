@@ -12,17 +12,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from clearway import catalog, config
+from clearway import artifacts, catalog, config
 from clearway.kernel import schema_of
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "docs/reference/clearway.schema.json"
-PAGES = (ROOT / "docs/reference/clearway-yaml.md", ROOT / "docs/reference/platform-files.md")
+PAGES = (
+    ROOT / "docs/reference/clearway-yaml.md",
+    ROOT / "docs/reference/platform-files.md",
+    ROOT / "docs/how-to/verify.md",
+)
 TABLE = re.compile(r"(<!-- keys of (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 ROOTS: tuple[type[BaseModel], ...] = (
     catalog.ServiceDefinition,
     catalog.SharedRecipe,
+    artifacts.Expectations,
     *catalog.KINDS.values(),
     *config.KINDS.values(),
 )

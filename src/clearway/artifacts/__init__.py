@@ -1,5 +1,6 @@
 """Artifacts by digest, and the signed statements about them."""
 
+from .expect import Expectations, Line, load_expectations
 from .model import (
     COVERAGE,
     FINDINGS,
@@ -35,6 +36,9 @@ from .service import (
 from .service import list_ as list
 from .service import open_ as open
 from .service.keep import Damaged
+from .spdx import Verdict as LicenceVerdict
+from .spdx import expression as licence_expression
+from .spdx import judge as judge_licence
 
 __all__ = [
     "COVERAGE",
@@ -47,6 +51,9 @@ __all__ = [
     "Artifact",
     "Damaged",
     "Evidence",
+    "Expectations",
+    "LicenceVerdict",
+    "Line",
     "Proven",
     "Signer",
     "Untrusted",
@@ -56,9 +63,12 @@ __all__ = [
     "evidence_of",
     "export_evidence",
     "get",
+    "judge_licence",
     "keep_file",
     "key_id",
+    "licence_expression",
     "list",
+    "load_expectations",
     "open",
     "path_of",
     "public_key_pem",

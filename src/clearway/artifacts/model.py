@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -34,6 +34,7 @@ LICENCES = "https://clearway.dev/attestation/licences/v1"
 REPRODUCED = "https://clearway.dev/attestation/reproduced/v1"
 
 MAX_ENVELOPE = 16 << 20  # bytes of an envelope's payload
+MAX_SIGNATURES = 20
 
 Envelope = Mapping[str, Any]
 
@@ -145,10 +146,22 @@ def read_public_keys(pem: bytes) -> dict[str, Ed25519PublicKey]:
 def verify_envelope(content: Envelope, public_keys: Mapping[str, Ed25519PublicKey]) -> dict[str, Any]:
     """The statement of an envelope that at least one of the keys signed. Raises Untrusted."""
     payload = _payload(content)
-    signed = pre_authentication(payload, str(content["payloadType"]))
-    if not any(_verified(entry, signed, public_keys) for entry in content["signatures"]):
+    if not _signers(content, payload, public_keys):
         raise Untrusted("no known key signed this statement", todo="Check which public key you gave.")
     return _statement(payload)
+
+
+def signers(content: Envelope, public_keys: Mapping[str, Ed25519PublicKey]) -> frozenset[str]:
+    """The known keys whose signatures on an envelope hold. Raises Untrusted when it is none."""
+    return _signers(content, _payload(content), public_keys)
+
+
+def _signers(
+    content: Envelope, payload: bytes, public_keys: Mapping[str, Ed25519PublicKey]
+) -> frozenset[str]:
+    signed = pre_authentication(payload, str(content["payloadType"]))
+    entries = content["signatures"][:MAX_SIGNATURES]
+    return frozenset(str(each["keyid"]) for each in entries if _verified(each, signed, public_keys))
 
 
 def _payload(content: Envelope) -> bytes:
@@ -183,14 +196,25 @@ def _verified(entry: object, signed: bytes, public_keys: Mapping[str, Ed25519Pub
 
 def _statement(payload: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(payload)
+        found = json.loads(payload, object_pairs_hook=_distinct, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise Untrusted("the signed content is not JSON") from error
+        raise Untrusted("the signed content is not plain JSON") from error
     if not isinstance(found, dict) or found.get("_type") != STATEMENT_TYPE:
         raise Untrusted("the signed content is no in-toto v1 statement")
     if not subject_digests(found) or not isinstance(found.get("predicateType"), str):
         raise Untrusted("the statement names no subject by SHA-256, or no predicate type")
     return found
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is there twice")  # two readers could see two statements
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def subject_digests(content: Mapping[str, Any]) -> list[str]:

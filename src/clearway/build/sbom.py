@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clearway import __version__
+from clearway.artifacts import licence_expression
 
-from .licences import expression
 from .parts import Part
 
 _NAMESPACE = uuid.UUID("4a8d3f52-6c1e-5b7a-9d20-c1ea52a70000")
@@ -70,6 +70,7 @@ def sbom(
 
 
 def _product(product: Mapping[str, Any], name: str, version: str, kind: Any) -> Any:
+    from cyclonedx.model import Property
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
@@ -83,6 +84,7 @@ def _product(product: Mapping[str, Any], name: str, version: str, kind: Any) -> 
         purl=purl,
         bom_ref=product["purl"],
         hashes=_hashes(product["digest"]),
+        properties=[Property(name="clearway:origin", value="built")],
     )
 
 
@@ -120,5 +122,5 @@ def _licences(said: str) -> list[Any]:
 
     if not said:
         return []
-    known = expression(said)
+    known = licence_expression(said)
     return [LicenseExpression(known) if known else DisjunctiveLicense(name=said)]

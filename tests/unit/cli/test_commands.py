@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from clearway import artifacts
+from clearway.artifacts.ports import MemorySigner
 from clearway.cli import exits
 
 PLATFORM = """\
@@ -184,6 +189,40 @@ def test_init_proposes_for_a_repository(run: Callable[..., Any], tmp_path: Path)
     assert run("init", str(tmp_path / "nowhere")).code == 2
 
 
+def test_verify_holds_a_file_against_a_policy(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Offline: each line says what is proven, what is not so, and what nobody said; the exit code decides."""
+    signer = MemorySigner()
+    (public,) = signer.public_keys().values()
+    file, evidence, key, policy = (tmp_path / name for name in ("a.tar", "e.jsonl", "k.pem", "policy.yaml"))
+    file.write_bytes(b"bytes")
+    predicate = {
+        "buildDefinition": {
+            "externalParameters": {"repository": "https://git.example.com/shop.git", "ref": "v1"},
+            "resolvedDependencies": [{"digest": {"gitCommit": "c" * 40}}],
+        },
+        "runDetails": {"builder": {"id": "https://builder.example/\x1b[31m"}},
+    }
+    digest = "sha256:" + hashlib.sha256(b"bytes").hexdigest()
+    said = artifacts.sign(signer, artifacts.statement([("a.tar", digest)], artifacts.PROVENANCE, predicate))
+    evidence.write_text(json.dumps(said))
+    key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    given = ("verify", str(file), "--evidence", str(evidence), "--key", str(key))
+    policy.write_text("refs: [v*]\n")
+    done = run(*given, "--policy", str(policy))
+    assert (done.code, "proven    of a ref you expect: v1" in done.out) == (0, True)
+    assert "\x1b[31m" not in done.out
+    policy.write_text("refs: [main]\ntests: 1\n")
+    done = run(*given, "--policy", str(policy), "--json")
+    assert (done.code, done.json["verified"]) == (1, False)
+    assert [line["text"] for line in done.json["lines"] if line["state"] == "no"] == [
+        "of a ref you expect: it says v1",
+        "the tests passed, 1 or more: nothing says so",
+    ]
+    policy.write_text("ref: main\n")
+    done = run(*given, "--policy", str(policy))
+    assert (done.code, "policy.yaml" in done.err) == (2, True)
+
+
 def test_verify_without_a_server(run: Callable[..., Any], tmp_path: Path) -> None:
     """A file without evidence does not verify; bad keys are an error of usage."""
     file, evidence, key = tmp_path / "a.tar", tmp_path / "a.jsonl", tmp_path / "key.pem"
@@ -193,7 +232,6 @@ def test_verify_without_a_server(run: Callable[..., Any], tmp_path: Path) -> Non
     assert run("verify", str(file), "--evidence", str(evidence), "--key", str(key)).code == 2
     assert run("verify", str(tmp_path / "none"), "--evidence", str(evidence), "--key", str(key)).code == 2
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     public = Ed25519PrivateKey.generate().public_key()
     key.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))

@@ -208,22 +208,23 @@ def verify(
         Path | None, typer.Option(help="Its evidence, as JSON lines. [from the server]")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The public keys, in PEM form. [from the server]")] = None,
+    policy: Annotated[Path | None, typer.Option(help="What you expect of it, a YAML file.")] = None,
 ) -> int:
     """Verify a file against its signed evidence; with --evidence and --key no server is needed."""
-    from clearway.artifacts import verify_file
+    from clearway.artifacts import load_expectations, verify_file
 
     if not file.is_file():
         raise CliError("there is no such file", where=str(file))
+    expected = load_expectations(_read(policy), str(policy)) if policy else None
     said = _read(evidence) if evidence else _fetch(context, f"/v1/artifacts/{_digest(file)}/evidence")
     keys = _read(key) if key else _fetch(context, "/v1/keys/evidence.pem")
-    found = verify_file(file, said, keys)
+    found = verify_file(file, said, keys, expected)
 
     def people() -> None:
         context.say(f"{file}: {'verified' if found.verified else 'NOT verified'}: {found.digest}")
-        for each in found.proven:
-            context.say(f"  {each.text}")
-        for problem in found.problems or (() if found.verified else ("no provenance speaks of this file",)):
-            context.say(f"  problem: {problem}")
+        words = {"yes": "proven", "no": "NOT so", "unsaid": "not said"}
+        for line in found.lines:
+            context.say(f"  {words[line.state]:9} {line.text}")
 
     context.show({"file": str(file), **found.as_json()}, people)
     return OK if found.verified else FAILED
