@@ -217,6 +217,17 @@ class CredentialBody(Body):
     """Why; kept in the ledger."""
 
 
+class BuildSecretBody(Body):
+    """A secret for steps of a service's builds: sealed at rest, never shown again."""
+
+    value: Secret
+    """What the step reads."""
+    anywhere: bool = False
+    """Also for what has not landed on the service's branch: other branches, and work trees."""
+    reason: Reason = ""
+    """Why; kept in the ledger."""
+
+
 class SyncBody(Body):
     """A repository is to be fetched."""
 

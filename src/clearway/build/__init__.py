@@ -5,7 +5,9 @@ from clearway.workflow import Chore
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
 from .flows import FLOWS
+from .graph import PlannedStep
 from .model import Build, BuildFailed
+from .planning import Planned, plan
 from .ports import Packages, Sandbox
 from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
@@ -27,6 +29,8 @@ __all__ = [
     "Entry",
     "LogPart",
     "Packages",
+    "Planned",
+    "PlannedStep",
     "Point",
     "Report",
     "Sandbox",
@@ -37,6 +41,7 @@ __all__ = [
     "get",
     "list",
     "log",
+    "plan",
     "points",
     "remove_secret",
     "reports_of",

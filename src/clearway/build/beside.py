@@ -85,10 +85,11 @@ def postgresql(name: str) -> tuple[list[str], list[str], dict[str, str]]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     run = [f"{programs}/postgres", "-D", data, "-k", folder, "-h", "127.0.0.1", "-p", port, "-F"]
+    run += ["-c", "log_checkpoints=off", "-c", "log_min_messages=fatal"]
     address = f"postgresql://build@127.0.0.1:{port}/postgres"
     told = {f"{name.upper().replace('-', '_')}_URL": address, "DATABASE_URL": address, "PGUSER": "build"}
     told |= {"PGHOST": "127.0.0.1", "PGPORT": port, "PGDATABASE": "postgres"}
-    return run, [f"{programs}/pg_isready", "-q", "-h", "127.0.0.1", "-p", port], told
+    return run, [f"{programs}/pg_isready", "-q", "-h", "127.0.0.1", "-p", port, "-d", "postgres"], told
 
 
 def main() -> int:

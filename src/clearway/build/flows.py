@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clearway import artifacts, catalog, source
+from clearway import artifacts
 from clearway.artifacts import Signer
-from clearway.kernel import SYSTEM, ClearwayError, Invalid, NotFound, Retry
+from clearway.kernel import SYSTEM, ClearwayError, Retry
 from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, store
-from .model import choose_version
+from .learning import learn
 from .recipes import cmake, python, script
 from .steps import Over, Steps
-from .work import Facts, Work, read_definition
+from .work import Facts, Work
 
 log = logging.getLogger("clearway.build")
 _EVIDENCE = "evidence.jsonl"
@@ -74,61 +73,19 @@ def _build(steps: Steps) -> dict[str, Any]:
 def find_source(work: Work) -> dict[str, Any]:
     """Fetch the repository, find the commit, read its definition, choose the version."""
     build = work.build
-    with work.database.read() as uow:
-        known = catalog.service(uow, build.service)
-        location = catalog.repository_of(uow, build.service).location
-    repo = source.sync(work.database, build.service)
-    sha = source.resolve(repo, build.ref)
-    commit = source.commit(repo, sha)
-    definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
-    if definition.build.recipe not in RECIPES:
-        raise Invalid(
-            f"the recipe {definition.build.recipe} cannot be built yet",
-            todo="Use `recipe: script` with the commands and outputs.",
-        )
-    tags = [name for name, target in source.tags(repo).items() if target == sha]
-    named = definition.version or _project_version(repo, sha, known.path)
-    version = choose_version(tags, named, sha, rules=known.versioning, asked=build.ref)
-    work.log.say("source", f"{build.ref} is commit {sha}, version {version}")
+    facts, commit = learn(work, tuple(RECIPES))
+    work.log.say("source", f"{build.ref} is commit {facts.commit}, version {facts.version}")
     work.log.say("source", f"{commit.author}: {commit.subject}")
     work.log.say("source", f"commands run in a sandbox of the kind: {work.sandbox.mode}")
     with work.database.begin() as uow:
-        found = {"commit": sha, "version": version, "author": commit.author, "subject": commit.subject[:500]}
+        found = {
+            "commit": facts.commit,
+            "version": facts.version,
+            "author": commit.author,
+            "subject": commit.subject[:500],
+        }
         store.change_open(uow, build.id, mode=work.sandbox.mode, **found)
-    facts = Facts(
-        commit=sha,
-        epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980
-        path=known.path,
-        repository=source.public_location(location),
-        version=version,
-        recipe=definition.build.recipe,
-        twice=build.twice,
-        tree=repo.entry(sha, ".") or "",
-        landed=_landed(repo, known.branch, sha),
-    )
     return asdict(facts)
-
-
-def _landed(repo: source.Repo, branch: str, sha: str) -> bool:
-    try:
-        return bool(source.reached(repo, source.resolve(repo, f"refs/heads/{branch}"), [sha]))
-    except NotFound:
-        return False
-
-
-def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
-    """The static version of pyproject.toml or package.json, when there is one."""
-    for name, pattern in (
-        ("pyproject.toml", rb'^version\s*=\s*"([^"]+)"'),
-        ("package.json", rb'^\s*"version"\s*:\s*"([^"]+)"'),
-    ):
-        try:
-            text = source.read_file(repo, sha, f"{path}/{name}")
-        except ClearwayError:
-            continue
-        if found := re.search(pattern, text, re.MULTILINE):
-            return found.group(1).decode(errors="replace")[:60]
-    return None
 
 
 def _store(work: Work, made: Mapping[str, Any]) -> int:

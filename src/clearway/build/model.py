@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from packaging.version import InvalidVersion, Version
 
+from clearway import source
 from clearway.artifacts import Artifact
 from clearway.catalog import Versioning
 from clearway.kernel import Permanent
@@ -44,6 +45,11 @@ class Build:
     finished_at: datetime | None = None
     error: str | None = None  # why it failed or was cancelled, and what to do
     log_path: str = ""  # of the log's file
+
+    @property
+    def trial(self) -> bool:
+        """Built from somebody's work tree: nothing that can be released."""
+        return self.ref.startswith(source.TRIALS)
 
 
 class BuildFailed(Permanent):

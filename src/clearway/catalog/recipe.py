@@ -83,7 +83,7 @@ class Step(Document):
     matrix: dict[VariableName, Axis] = Field(default={}, max_length=4)
     """The step once for each combination; the values are variables of the command."""
     when: str | None = Field(default=None, min_length=1, max_length=500)
-    """A CEL rule over ref, branch, tag, version, service, trial, matrix and failed; left out: `!failed`."""
+    """A CEL rule over ref, branch, tag, version, service, landed, trial, matrix, failed; else `!failed`."""
     timeout: Duration = timedelta(minutes=10)
     """The step is ended, and fails, after this time."""
     retries: Retries | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 import secrets
 import time
@@ -73,6 +74,11 @@ class Server:
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         """Write, once even when it is sent again after a broken connection."""
         return self._write("POST", path, body, params)
+
+    def send(self, path: str, data: builtins.bytes) -> Any:
+        """Write bytes; where that is done twice, it is done once."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return self._json(self._send("POST", path, content=data, headers=headers))
 
     def put(self, path: str, body: Any) -> Any:
         """Write, once."""

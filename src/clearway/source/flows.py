@@ -43,8 +43,14 @@ def forget(database: Database) -> None:
     service.forget_deliveries(database)
 
 
+def forget_trials(database: Database) -> None:
+    """Drop the work trees that people sent long ago."""
+    service.forget_trials(database)
+
+
 FLOWS = {service.FOLLOW: Flow(follow), service.CHECK: Flow(check)}
 CHORES = (
     Chore("source.poll", POLL_S, poll),
     Chore("source.forget-deliveries", FORGET_S, forget),
+    Chore("source.forget-trials", FORGET_S, forget_trials),
 )

@@ -17,6 +17,8 @@ from .model import check_location
 from .repo import Repo
 from .tagging import QUIET_RECEIVER, Tag, TagKey
 
+TRIALS = "refs/clearway/trials/"  # work trees that somebody sent, each named by when and which commit
+
 
 class Mirrors:
     """A folder of mirrors; bound as a tool by wiring. `home` is where relative repository paths start;
@@ -96,6 +98,49 @@ class Mirrors:
             if not _is_made(Repo(place), tag):
                 raise Permanent(f"the tag {tag.name} was pushed, and the repository does not have it")
         return True
+
+    def take(self, repository: str, bundle: Path, sent: str, at: int) -> str:
+        """Bring a bundle's commit into a mirror; its reference. Raises NotFound, Permanent for a bad one."""
+        place = self._place(repository)
+        self.open(repository)
+        with self._alone(place):
+            fresh = f"{TRIALS}{at}-new"
+            self._git().run(
+                f"--git-dir={place}",
+                "-c",
+                "fetch.fsckObjects=true",
+                "fetch",
+                "--force",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-auto-gc",
+                "--no-recurse-submodules",
+                "--end-of-options",
+                str(bundle),
+                f"+{sent}:{fresh}",
+            )
+            commit = Repo(place).reference(fresh)
+            self._git().run(f"--git-dir={place}", "update-ref", "-d", fresh)
+            if commit is None:
+                raise Permanent("it holds no commit")
+            name = f"{TRIALS}{at}-{commit[:12]}"
+            self._git().run(f"--git-dir={place}", "update-ref", name, commit)
+        return name
+
+    def forget(self, repository: str, oldest: int) -> int:
+        """Drop the trials from before a time (seconds since 1970); returns how many."""
+        place = self._place(repository)
+        if not (place / "HEAD").exists():
+            return 0
+        old = [
+            name
+            for name in Repo(place).references()
+            if name.startswith(TRIALS) and int(name.removeprefix(TRIALS).partition("-")[0]) < oldest
+        ]
+        with self._alone(place):
+            for name in old:
+                self._git().run(f"--git-dir={place}", "update-ref", "-d", name)
+        return len(old)
 
     def _git(self) -> Git:
         return Git(self.root / ".git-settings", self.credential_helper)

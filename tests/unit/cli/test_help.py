@@ -47,7 +47,7 @@ EXPECTED = {
         "verify",
         "login",
     ),
-    *("schema", "down", "source"),
+    *("schema", "down", "source", "secret"),
 }
 
 

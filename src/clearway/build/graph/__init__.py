@@ -1,6 +1,7 @@
 """The graph of a build's steps: in which order, over which files, answered by what."""
 
+from .planning import PlannedStep, plan_steps
 from .resolving import resolve, shared_material
 from .runner import Result, Runner, kept
 
-__all__ = ["Result", "Runner", "kept", "resolve", "shared_material"]
+__all__ = ["PlannedStep", "Result", "Runner", "kept", "plan_steps", "resolve", "shared_material"]

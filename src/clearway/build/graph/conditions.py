@@ -24,6 +24,7 @@ def facts_of(work: Work) -> dict[str, Any]:
         "version": work.facts.version,
         "service": work.build.service,
         "landed": work.facts.landed,
+        "trial": work.build.trial,
     }
 
 

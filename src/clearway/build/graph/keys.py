@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearway.build.work import Facts
+from clearway import catalog
+from clearway.build.work import Facts, Work
 from clearway.kernel import digest_of
 
 from .nodes import Node
@@ -23,6 +24,19 @@ class Place:
     materials: Sequence[Any]  # what jobs find beside their files: interpreter, system, tools
     environment: Mapping[str, str]  # of every command
     services: Mapping[str, Any]  # the helpers of the recipe, as JSON
+
+
+def place_of(work: Work, recipe: catalog.Build) -> Place:
+    """The place of a build. Where the bench lies differs only where nothing is kept apart."""
+    bench = work.inside(".")
+    fixed = {name: value.replace(bench, "/build") for name, value in work.environment().items()}
+    return Place(
+        work.facts,
+        work.sandbox.builder_id,
+        [dict(each) for each in work.sandbox.materials],
+        {**fixed, **recipe.environment},
+        {name: helper.model_dump(mode="json") for name, helper in recipe.services.items()},
+    )
 
 
 def key_of(

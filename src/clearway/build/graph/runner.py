@@ -33,7 +33,7 @@ from clearway.kernel import ClearwayError
 from . import layers
 from .conditions import Conditions
 from .inputs import LONG_AGO, Globs, Inputs
-from .keys import Place, key_of, reusable
+from .keys import key_of, place_of, reusable
 from .layers import Snapshot
 from .nodes import MOST_VALUE, MOST_VALUES, Node, handed_on, nodes_of, read_values
 
@@ -94,13 +94,7 @@ class Runner:
         self._lock = threading.Lock()
         self._conditions = Conditions(work)
         self._inputs = Inputs(work)
-        self._place = Place(
-            work.facts,
-            work.sandbox.builder_id,
-            [dict(each) for each in work.sandbox.materials],
-            {**_placeless(work), **recipe.environment},
-            {name: helper.model_dump(mode="json") for name, helper in recipe.services.items()},
-        )
+        self._place = place_of(work, recipe)
 
     def run(self) -> dict[str, Result]:
         """Every step's result. Raises BuildFailed with the first failure, once all ended; Cancelled."""
@@ -341,12 +335,6 @@ class Runner:
 
     def _say(self, node: Node, text: str) -> None:
         self.work.log.say(self._label(node), text)
-
-
-def _placeless(work: Work) -> dict[str, str]:
-    """The variables of every command; where the bench lies differs only where nothing is kept apart."""
-    bench = work.inside(".")
-    return {name: value.replace(bench, "/build") for name, value in work.environment().items()}
 
 
 def kept(

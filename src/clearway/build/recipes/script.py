@@ -30,7 +30,8 @@ def make(steps: Steps) -> dict[str, Any]:
     compared = None
     if steps.known.twice:
         known = {name: Result(**each) for name, each in first["results"].items()}
-        if all(each.cached_from and each.reproduced for each in known.values()):
+        ran = [each for each in known.values() if each.state != "skipped"]
+        if all(each.cached_from and each.reproduced for each in ran):
             compared = _compared_before(first, known)
         else:
             compared = steps.do("build 2", lambda work: _build_second(work, first, known))

@@ -1,4 +1,4 @@
-"""build, release, promote, approve, reject, rollback."""
+"""release, promote, approve, reject, rollback."""
 
 from __future__ import annotations
 
@@ -19,77 +19,11 @@ Most = Annotated[int, typer.Option("--limit", help="How many to list.", min=1, m
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    command(app, "build", "clearway build shop --ref v1.2.0")(build)
     command(app, "release", "clearway release shop --next")(release)
     command(app, "promote", "clearway promote shop 1.2.0 --to prod --reason 'spring sale' --wait")(promote)
     command(app, "approve", "clearway approve prm_01j... --comment 'seen the plan'")(approve)
     command(app, "reject", "clearway reject prm_01j... --reason 'not on a Friday'")(reject)
     command(app, "rollback", "clearway rollback shop --in prod --reason 'checkout is slow' --wait")(rollback)
-
-
-def build(
-    context: Context,
-    service: Annotated[str | None, typer.Argument(help="The service.")] = None,
-    ref: Annotated[str, typer.Option("--ref", help="Tag, branch or commit. [the service's branch]")] = "",
-    once: Annotated[bool, typer.Option("--once", help="Build once; do not compare a second build.")] = False,
-    wait: Annotated[bool, typer.Option(help="Wait for the end, with the log.")] = True,
-    listing: Annotated[bool, typer.Option("--list", help="List builds instead.")] = False,
-    log: Annotated[
-        str | None, typer.Option("--log", help="Print the log of a build instead.", metavar="ID")
-    ] = None,
-    limit: Most = 20,
-) -> int:
-    """Build a service in a sandbox, twice, and compare."""
-    if log:
-        text = context.server.text(f"/v1/builds/{log}/log")
-        context.show({"id": log, "log": text}, lambda: context.say(text.rstrip("\n")))
-        return OK
-    if listing:
-        return _list_builds(context, service, limit)
-    if service is None:
-        raise CliError("which service?", expected="clearway build SERVICE, or --list")
-    found = context.server.post("/v1/builds", {"service": service, "ref": ref, "twice": not once})
-    if wait:
-        found = watch.build(context, found["id"])
-    context.show(found, lambda: _print_build(context, found))
-    return FAILED if found["status"] in ("failed", "cancelled") else OK
-
-
-def _list_builds(context: Context, service: str | None, limit: int) -> int:
-    found = context.server.items("/v1/builds", limit, service=service)
-    if service and not found:
-        context.server.get(f"/v1/services/{service}")  # says so when there is no such service
-    rows = [
-        (
-            each["id"],
-            each["service"],
-            each["version"],
-            each["status"],
-            _same(each),
-            each["ref"],
-            each["queued_at"][:16],
-        )
-        for each in found
-    ]
-    headings = ("id", "service", "version", "status", "same twice", "ref", "asked for")
-    context.show(found, lambda: context.table(headings, rows, "no build"))
-    return OK
-
-
-def _same(found: Any) -> str:
-    return {True: "yes", False: "NO", None: ""}[found["reproduced"]]
-
-
-def _print_build(context: Context, found: Any) -> None:
-    context.say(f"{found['id']}: {found['service']} {found['version'] or found['ref']}: {found['status']}")
-    if found["error"]:
-        context.say(f"  {found['error']}")
-    for each in found["artifacts"]:
-        context.say(f"  {each['name']}  {each['digest']}  {each['size']} bytes")
-    if found["reproduced"] is not None:
-        context.say(
-            "  built twice: the same bytes" if found["reproduced"] else "  built twice: DIFFERENT bytes"
-        )
 
 
 def release(

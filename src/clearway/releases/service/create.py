@@ -121,13 +121,19 @@ def find_build(uow: UnitOfWork, service: str, build_id: str | None, version: str
             f"build {found.id} is {found.status}; a release needs one that succeeded",
             todo="Look at its log, and build again.",
         )
+    if found.trial:
+        raise Conflict(
+            f"build {found.id} is of a work tree: nobody else can have its commit",
+            todo="Push the commit and build it, then release that.",
+        )
     return found
 
 
 def _build_of(uow: UnitOfWork, service: str, version: str) -> build.Build:
     """The newest build of a version that succeeded. Raises NotFound, naming the version that did."""
-    for each in build.list(uow, service=service, version=version, status="succeeded", limit=1).items:
-        return each
+    for each in build.list(uow, service=service, version=version, status="succeeded", limit=20).items:
+        if not each.trial:
+            return each
     others = build.list(uow, service=service, status="succeeded", limit=1).items
     todo = _other_way(version, others[0]) if others else "Build it first."
     raise NotFound(f"no build of {service} {version} succeeded", todo=todo)

@@ -41,10 +41,12 @@ from .reading import (
     states,
 )
 from .receiving import deliveries, forget_deliveries, note_refused, receive
+from .trials import TRIALS, forget_trials, heads, take_trial
 
 __all__ = [
     "CHECK",
     "FOLLOW",
+    "TRIALS",
     "Check",
     "Origin",
     "Overseen",
@@ -59,7 +61,9 @@ __all__ = [
     "find_commits",
     "follow",
     "forget_deliveries",
+    "forget_trials",
     "git_access",
+    "heads",
     "kept_credentials",
     "make_tag",
     "merged_pulls",
@@ -83,6 +87,7 @@ __all__ = [
     "state",
     "states",
     "sync",
+    "take_trial",
     "violations_of",
     "want",
     "webhook_secrets",

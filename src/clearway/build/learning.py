@@ -1,0 +1,68 @@
+"""What is known of a build before anything runs: its commit, its definition, its version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container
+
+from clearway import catalog, source
+from clearway.kernel import ClearwayError, Invalid, NotFound
+
+from .model import choose_version
+from .work import Facts, Work, read_definition
+
+
+def learn(work: Work, recipes: Container[str] | None = None) -> tuple[Facts, source.Commit]:
+    """Fetch the repository and look. Writes nothing.
+
+    Raises what the source room raises, NotFound, and Invalid for a recipe that is none of `recipes`.
+    """
+    build = work.build
+    with work.database.read() as uow:
+        known = catalog.service(uow, build.service)
+        location = catalog.repository_of(uow, build.service).location
+    repo = source.sync(work.database, build.service)
+    sha = source.resolve(repo, build.ref)
+    commit = source.commit(repo, sha)
+    definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
+    if recipes is not None and definition.build.recipe not in recipes:
+        raise Invalid(
+            f"the recipe {definition.build.recipe} cannot be built yet",
+            todo="Use `recipe: script` with the commands and outputs.",
+        )
+    tags = [name for name, target in source.tags(repo).items() if target == sha]
+    named = definition.version or _project_version(repo, sha, known.path)
+    facts = Facts(
+        commit=sha,
+        epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980
+        path=known.path,
+        repository=source.public_location(location),
+        version=choose_version(tags, named, sha, rules=known.versioning, asked=build.ref),
+        recipe=definition.build.recipe,
+        twice=build.twice,
+        tree=repo.entry(sha, ".") or "",
+        landed=_landed(repo, known.branch, sha),
+    )
+    return facts, commit
+
+
+def _landed(repo: source.Repo, branch: str, sha: str) -> bool:
+    try:
+        return bool(source.reached(repo, source.resolve(repo, f"refs/heads/{branch}"), [sha]))
+    except NotFound:
+        return False
+
+
+def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
+    """The static version of pyproject.toml or package.json, when there is one."""
+    for name, pattern in (
+        ("pyproject.toml", rb'^version\s*=\s*"([^"]+)"'),
+        ("package.json", rb'^\s*"version"\s*:\s*"([^"]+)"'),
+    ):
+        try:
+            text = source.read_file(repo, sha, f"{path}/{name}")
+        except ClearwayError:
+            continue
+        if found := re.search(pattern, text, re.MULTILINE):
+            return found.group(1).decode(errors="replace")[:60]
+    return None
