@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import http.server
 import os
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -176,6 +182,74 @@ def test_wheels_are_fetched_with_all_they_need(
     assert [(wheel.name, wheel.origin) for wheel in wheels] == [("jinja2", "index"), ("markupsafe", "index")]
     with pytest.raises(Permanent, match="no-such"):
         provide(house, "no-such-thing-here", prefer_installed=False)
+
+
+class Index(http.server.BaseHTTPRequestHandler):
+    """A simple index with one package, for who knows the password."""
+
+    files: ClassVar[dict[str, bytes]] = {}
+    suffix: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        known = base64.b64encode(b"bob:hunter2").decode()
+        if self.headers.get("Authorization") != f"Basic {known}":
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.end_headers()
+            return
+        name = self.path.rstrip("/").rpartition("/")[2].partition("?")[0]
+        body = self.files.get(name)
+        if body is None:
+            links = [
+                f'<a href="/files/{each}{self.suffix}#sha256={hashlib.sha256(data).hexdigest()}">{each}</a>'
+                for each, data in self.files.items()
+                if each.startswith(name.replace("-", "_"))
+            ]
+            body = "".join(links).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if body.startswith(b"<") else "application/zip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    wheels = provide(PythonPackages(tmp_path / "maker"), "jinja2")
+    Index.files = {wheel.path.name: wheel.path.read_bytes() for wheel in wheels}
+    Index.suffix = ""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://bob:hunter2@{address}/simple/")
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield address
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_fetched_wheel_says_where_it_was_without_a_password(house: PythonPackages, index: str) -> None:
+    """The place is for the provenance, which everybody reads."""
+    wheels = provide(house, "jinja2", prefer_installed=False)
+    assert [wheel.name for wheel in wheels] == ["jinja2", "markupsafe"]
+    for wheel in wheels:
+        assert wheel.location == f"http://{index}/files/{wheel.path.name}"
+
+
+def test_an_index_cannot_ask_for_our_variables(
+    house: PythonPackages, index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pip would fill in from the environment is no part of an address."""
+    monkeypatch.setenv("SECRET", "s3cret")
+    Index.suffix = "?x=${SECRET}"
+    with pytest.raises(Permanent, match="an address of markupsafe that is none"):
+        provide(house, "markupsafe", prefer_installed=False)
 
 
 def hostile_wheel(place: Path, member: str, entry_points: str = "") -> Wheel:

@@ -9,14 +9,17 @@ Rules:
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from installer import install
@@ -24,7 +27,7 @@ from installer.destinations import SchemeDictionaryDestination
 from installer.exceptions import InstallerError
 from installer.sources import WheelFile
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from clearway.build.ports import Watch, Wheel, Write
 from clearway.kernel import Permanent, Retry, digest_of, sha256
@@ -32,6 +35,8 @@ from clearway.kernel import Permanent, Retry, digest_of, sha256
 from .installed import closure, pack
 
 FETCH_S = 300.0
+# A line of a requirements file: no second line, no option, no variable of ours that pip would fill in.
+_PLAIN = re.compile(r"[a-z0-9-]+ [A-Za-z0-9+.-]+://[^\s$#\\]+ [0-9a-f]{64}")
 _AWAY = ("connection", "timed out", "temporary failure", "name resolution", "502", "503", "504", "proxyerror")
 
 
@@ -100,9 +105,10 @@ class PythonPackages:
     def _fetched(self, wanted: Sequence[Requirement], write: Write, watch: Watch) -> tuple[Wheel, ...]:
         self.root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.root) as folder:
-            _pip_download([str(each) for each in wanted], Path(folder), write, watch)
-            files = sorted(Path(folder).iterdir())
-            found = [self._keep(path.name, path.read_bytes(), "index") for path in files]
+            into = Path(folder) / "wheels"
+            places = _fetch([str(each) for each in wanted], into, write, watch)
+            kept = [self._keep(path.name, path.read_bytes(), "index") for path in sorted(into.iterdir())]
+        found = [replace(wheel, location=places.get(wheel.digest, "")) for wheel in kept]
         return tuple(sorted(found, key=lambda wheel: wheel.name))
 
     def _keep(self, name: str, data: bytes, origin: str) -> Wheel:
@@ -122,15 +128,43 @@ class PythonPackages:
         return Wheel(package, str(version), path, digest, "installed" if origin == "installed" else "index")
 
 
-def _pip_download(requirements: Iterable[str], folder: Path, write: Write, watch: Watch) -> None:
-    """pip of the environment that runs us, by import path; wheels only."""
-    words = [sys.executable, "-m", "pip", "download", "--only-binary", ":all:", "--dest", str(folder)]
-    words += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off", "--quiet", "--"]
+def _fetch(requirements: Sequence[str], into: Path, write: Write, watch: Watch) -> dict[str, str]:
+    """Wheels into a folder; where each was, by its digest. Wheels only: nothing of theirs runs.
+
+    pip resolves first and says which files it would take; then it fetches these, by their digests.
+    """
+    into.mkdir()
+    report, wanted = into.with_name("report.json"), into.with_name("wanted.txt")
+    words = ["install", "--dry-run", "--ignore-installed", "--report", str(report)]
+    _pip([*words, "--", *requirements], into, write, watch)
+    chosen = json.loads(report.read_text(encoding="utf-8"))["install"]
+    places: dict[str, str] = {}
+    lines = []
+    for each in chosen:
+        about = each["download_info"]
+        digest = about.get("archive_info", {}).get("hashes", {}).get("sha256")
+        name, url = canonicalize_name(each["metadata"]["name"]), about["url"]
+        if digest is None:
+            raise Permanent(f"the index gives no SHA-256 of {name}")
+        if not _PLAIN.fullmatch(f"{name} {url} {digest}"):
+            raise Permanent(f"the index gives an address of {name} that is none")
+        places[f"sha256:{digest}"] = url
+        lines.append(f"{name} @ {url}#sha256={digest}\n")
+    wanted.write_text("".join(lines), encoding="utf-8")
+    _pip(["download", "--no-deps", "--dest", str(into), "--requirement", str(wanted)], into, write, watch)
+    return places
+
+
+def _pip(words: Sequence[str], folder: Path, write: Write, watch: Watch) -> None:
+    """pip of the environment that runs us, by import path."""
+    command, *rest = words
+    ours = [sys.executable, "-m", "pip", command, "--only-binary", ":all:", "--no-input"]
+    ours += ["--disable-pip-version-check", "--progress-bar", "off", "--quiet"]
     output = folder.with_suffix(".log")
     began = time.monotonic()
     with output.open("wb") as out:
         process = subprocess.Popen(
-            [*words, *requirements],
+            [*ours, *rest],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
