@@ -29,7 +29,7 @@ from clearway.artifacts.model import pre_authentication, statement_bytes
 from clearway.build import Sandbox
 from clearway.build.ports import FakePackages, Job, Limits, Mount
 from clearway.cli import supervise
-from clearway.integrations.bubblewrap import Bubblewrap, Plain
+from clearway.integrations.bubblewrap import Bubblewrap, Container, Plain
 from clearway.integrations.signer_process import ProcessSigner, serve
 from clearway.kernel import Invalid, Permanent, Retry
 from clearway.wiring import processes
@@ -289,7 +289,6 @@ if "--trace" in sys.argv: tried("trace", lambda: ctypes.CDLL(None).ptrace(16, in
 for name in glob.glob("/proc/*/root" + address): tried("socket by " + name, lambda: ask(name))
 for line in open("/proc/net/unix").read().splitlines()[1:]:
     if line.split()[-1].startswith("@"): got("abstract socket")
-os.makedirs(os.path.dirname(address), exist_ok=True)
 print("done")
 """
 
@@ -311,27 +310,30 @@ def attack(sandbox: Sandbox, folder: Path, signing: Signing, *more: str) -> str:
     return output.decode()
 
 
-def bubblewrap() -> Bubblewrap:
-    found = Bubblewrap()
+def usable(found: Bubblewrap | Container) -> Sandbox:
     if reason := found.usable():
-        pytest.skip(f"bubblewrap cannot be used here: {reason}")
+        pytest.skip(f"{found.mode} cannot be used here: {reason}")
     return found
 
 
-def test_no_step_in_the_sandbox_reaches_signer_key_or_log(tmp_path: Path, signing: Signing) -> None:
+@pytest.mark.parametrize("kind", [Bubblewrap, Container])
+def test_no_step_in_a_sandbox_reaches_signer_key_or_log(
+    tmp_path: Path, signing: Signing, kind: type[Bubblewrap | Container]
+) -> None:
     """It knows every path and number, and finds none of them behind."""
     folder = tmp_path / "bench"
     folder.mkdir()
-    told = attack(bubblewrap(), folder, signing, "--trace")
+    told = attack(usable(kind()), folder, signing, "--trace")
     assert "GOT" not in told, told
     assert not signing.log.exists() or signing.log.read_text() == ""
 
 
+@pytest.mark.parametrize("kind", [Bubblewrap, Container])
 def test_a_socket_that_is_mounted_by_mistake_does_not_hear_a_sandboxed_job(
-    tmp_path: Path, signing: Signing
+    signing: Signing, kind: type[Bubblewrap | Container]
 ) -> None:
     """A second wall: a caller in other namespaces is refused, even where the folder is in its root."""
-    sandbox, output = bubblewrap(), bytearray()
+    sandbox, output = usable(kind()), bytearray()
     code = "import socket; c = socket.socket(socket.AF_UNIX); c.connect('/mistake/socket'); "
     code += "c.sendall(b'who\\n'); print(c.recv(999).decode())"
     job = Job(
@@ -359,7 +361,7 @@ def test_a_build_is_signed_by_the_process_and_says_so(
     made = Made(tmp_path / "repository")
     steps = "  - {name: compile, run: [sh, -c, 'echo made > out.txt']}\n"
     script_service(made, steps)
-    builder = Builder(tmp_path, str(made.root), bubblewrap(), FakePackages(tmp_path / "p"))
+    builder = Builder(tmp_path, str(made.root), usable(Bubblewrap()), FakePackages(tmp_path / "p"))
     builder.database.tools[Signer] = signing.client
     for _ in range(2):
         done = builder.run(twice=False)
@@ -371,6 +373,24 @@ def test_a_build_is_signed_by_the_process_and_says_so(
         assert told == {"key": "process"}
         signing.kill()
         signing.start()
+
+
+def test_a_hostile_recipe_builds_and_gets_nothing(tmp_path: Path, signing: Signing) -> None:
+    """By clearway.yaml, as a team would commit it: no prize in its log, nothing signed but its own."""
+    made = Made(tmp_path / "repository")
+    assert signing.process is not None
+    prizes = [str(signing.address), str(signing.key), str(signing.log), str(signing.process.pid), "--trace"]
+    words = json.dumps(["sh", "-c", 'python hostile.py "$@"; echo made > out.txt', "sh", *prizes])
+    hostile = HOSTILE.replace("PAYLOAD", repr(encoded(SAID).hex()))
+    script_service(made, f"  - {{name: attack, run: {words}}}\n", files={"hostile.py": hostile})
+    builder = Builder(tmp_path, str(made.root), usable(Bubblewrap()), FakePackages(tmp_path / "p"))
+    builder.database.tools[Signer] = signing.client
+    done = builder.run(twice=False)
+    log = builder.log(done.id)
+    assert (done.status, "attack | done" in log) == ("succeeded", True), log
+    assert "GOT" not in log
+    subjects = [json.loads(line)["subjects"] for line in signing.log.read_text().splitlines()]
+    assert {digest for each in subjects for digest in each} == {done.artifacts[0].digest[7:]}
 
 
 def test_clearway_starts_it_with_its_settings(tmp_path: Path) -> None:
