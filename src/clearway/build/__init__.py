@@ -11,8 +11,9 @@ from .planning import Planned, plan
 from .ports import Packages, Sandbox
 from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
-from .service import LogPart, cancel, get, log, points, request
+from .service import LogPart, again, cancel, get, log, points, request
 from .service import list_ as list
+from .stages import Stage, stages
 from .store import Point
 from .surroundings import Surroundings
 from .workshop import Workshop
@@ -35,8 +36,10 @@ __all__ = [
     "Report",
     "Sandbox",
     "Secret",
+    "Stage",
     "Surroundings",
     "Workshop",
+    "again",
     "cancel",
     "get",
     "list",
@@ -48,4 +51,5 @@ __all__ = [
     "request",
     "secrets",
     "set_secret",
+    "stages",
 ]

@@ -95,6 +95,10 @@ class Build(Shape):
     """When it ended."""
     error: str | None
     """Why it failed or was cancelled, and what to do."""
+    retry_of: BuildId | None
+    """The build that this one does again."""
+    anew: str | None
+    """The step from which no earlier build answers; `*`: from the first."""
 
 
 class BuildPage(Paged):
