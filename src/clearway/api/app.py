@@ -18,6 +18,7 @@ from .described import describe
 from .middleware import MAX_BODY, Figures, Surroundings
 from .routes import (
     artifacts,
+    attestations,
     branching,
     builds,
     config,
@@ -48,6 +49,7 @@ ROUTERS = (
     builds,
     reports,
     recipes,
+    attestations,
     artifacts,
     releases,
     cuts,

@@ -154,7 +154,12 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         for method, operation in path.items():
             forms |= _tell(method, operation)
     parts = document.setdefault("components", {})
-    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    job = {
+        "description": "The OIDC token of a CI job that a TrustedCI document names.",
+        "bearerFormat": "JWT",
+    }
+    bearer = {"type": "http", "scheme": "bearer"}
+    parts["securitySchemes"] = {"token": bearer, "job": {**bearer, **job}}
     known = parts.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of errors is not ours
         known.pop(name, None)

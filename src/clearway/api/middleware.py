@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -21,6 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_BODY = 8 * 1024 * 1024
+STREAMS: set[str] = set()  # paths whose routes write bodies to disk as they come, with limits of their own
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -67,7 +69,8 @@ class Surroundings:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self.max_body)
+        most = sys.maxsize if scope["path"] in STREAMS else self.max_body
+        exchange = _Exchange(scope, receive, send, most)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=exchange.id)
         try:
@@ -79,7 +82,7 @@ class Surroundings:
     async def _serve(self, exchange: _Exchange) -> None:
         scope = exchange.scope
         try:
-            if exchange.declared() > self.max_body:
+            if exchange.declared() > exchange.most:
                 raise TooLarge
             await self.app(scope, exchange.receive, exchange.send)
         except TooLarge:
@@ -129,7 +132,7 @@ class _Exchange:
         self.status = 0
         self._receive = receive
         self._send = send
-        self._max_body = max_body
+        self.most = max_body
         self._read = 0
         self._headers = dict(scope["headers"])
         given = self._headers.get(b"x-request-id", b"")
@@ -144,7 +147,7 @@ class _Exchange:
         """Count what comes in. Raises TooLarge."""
         message = await self._receive()
         self._read += len(message.get("body", b""))
-        if self._read > self._max_body:
+        if self._read > self.most:
             raise TooLarge
         return message
 

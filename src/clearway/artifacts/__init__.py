@@ -2,6 +2,7 @@
 
 from .expect import Expectations, Line, load_expectations
 from .model import (
+    CLAIMED,
     COVERAGE,
     FINDINGS,
     LICENCES,
@@ -13,8 +14,10 @@ from .model import (
     Evidence,
     Untrusted,
     key_id,
+    pre_authentication,
     read_public_keys,
     statement,
+    subject_digests,
     verify_envelope,
 )
 from .offline import Proven, Verification, verify_file
@@ -41,6 +44,7 @@ from .spdx import expression as licence_expression
 from .spdx import judge as judge_licence
 
 __all__ = [
+    "CLAIMED",
     "COVERAGE",
     "FINDINGS",
     "LICENCES",
@@ -71,12 +75,14 @@ __all__ = [
     "load_expectations",
     "open",
     "path_of",
+    "pre_authentication",
     "public_key_pem",
     "put",
     "read_public_keys",
     "record",
     "sign",
     "statement",
+    "subject_digests",
     "verify_envelope",
     "verify_file",
     "verify_stored",

@@ -32,6 +32,7 @@ COVERAGE = "https://clearway.dev/attestation/coverage/v1"
 FINDINGS = "https://clearway.dev/attestation/findings/v1"
 LICENCES = "https://clearway.dev/attestation/licences/v1"
 REPRODUCED = "https://clearway.dev/attestation/reproduced/v1"
+CLAIMED = "https://clearway.dev/attestation/claimed/v1"  # what another CI sent along
 
 MAX_ENVELOPE = 16 << 20  # bytes of an envelope's payload
 MAX_SIGNATURES = 20
@@ -46,7 +47,7 @@ class Artifact:
     digest: str  # sha256:...
     size: int  # bytes
     name: str  # file name
-    type: str  # "bundle", "wheel", "archive", "file"
+    type: str  # "bundle", "wheel", "archive", "file"; "evidence": what another CI sent along
     purl: str  # package URL
     service: str
     version: str

@@ -2,6 +2,7 @@
 
 from clearway.workflow import Chore
 
+from .attested import Admitted, Identity, Issuers, Place, Received, admit, attest, claimed_for, locate
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
 from .flows import FLOWS
@@ -11,9 +12,8 @@ from .planning import Planned, plan
 from .ports import Packages, Sandbox
 from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
-from .service import LogPart, again, cancel, get, log, points, request
+from .service import LogPart, cancel, find, get, log, points, request
 from .service import list_ as list
-from .stages import Stage, stages
 from .store import Point
 from .surroundings import Surroundings
 from .workshop import Workshop
@@ -23,26 +23,34 @@ CHORES = (Chore("build.evict", 600.0, evict),)
 __all__ = [
     "CHORES",
     "FLOWS",
+    "Admitted",
     "Build",
     "BuildFailed",
     "BuildFinished",
     "Cache",
     "Entry",
+    "Identity",
+    "Issuers",
     "LogPart",
     "Packages",
+    "Place",
     "Planned",
     "PlannedStep",
     "Point",
+    "Received",
     "Report",
     "Sandbox",
     "Secret",
-    "Stage",
     "Surroundings",
     "Workshop",
-    "again",
+    "admit",
+    "attest",
     "cancel",
+    "claimed_for",
+    "find",
     "get",
     "list",
+    "locate",
     "log",
     "plan",
     "points",
@@ -51,5 +59,4 @@ __all__ = [
     "request",
     "secrets",
     "set_secret",
-    "stages",
 ]

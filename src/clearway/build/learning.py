@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container
 
 from clearway import catalog, source
-from clearway.kernel import ClearwayError, Invalid, NotFound
+from clearway.kernel import Invalid, NotFound
 
-from .model import choose_version
+from .versions import version_at
 from .work import Facts, Work, read_definition
 
 
@@ -30,14 +29,12 @@ def learn(work: Work, recipes: Container[str] | None = None) -> tuple[Facts, sou
             f"the recipe {definition.build.recipe} cannot be built yet",
             todo="Use `recipe: script` with the commands and outputs.",
         )
-    tags = [name for name, target in source.tags(repo).items() if target == sha]
-    named = definition.version or _project_version(repo, sha, known.path)
     facts = Facts(
         commit=sha,
         epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980
         path=known.path,
         repository=source.public_location(location),
-        version=choose_version(tags, named, sha, rules=known.versioning, asked=build.ref),
+        version=version_at(repo, known, definition, sha, build.ref),
         recipe=definition.build.recipe,
         twice=build.twice,
         tree=repo.entry(sha, ".") or "",
@@ -51,18 +48,3 @@ def _landed(repo: source.Repo, branch: str, sha: str) -> bool:
         return bool(source.reached(repo, source.resolve(repo, f"refs/heads/{branch}"), [sha]))
     except NotFound:
         return False
-
-
-def _project_version(repo: source.Repo, sha: str, path: str) -> str | None:
-    """The static version of pyproject.toml or package.json, when there is one."""
-    for name, pattern in (
-        ("pyproject.toml", rb'^version\s*=\s*"([^"]+)"'),
-        ("package.json", rb'^\s*"version"\s*:\s*"([^"]+)"'),
-    ):
-        try:
-            text = source.read_file(repo, sha, f"{path}/{name}")
-        except ClearwayError:
-            continue
-        if found := re.search(pattern, text, re.MULTILINE):
-            return found.group(1).decode(errors="replace")[:60]
-    return None

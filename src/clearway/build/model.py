@@ -19,6 +19,7 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 UNNAMED = "0.0.0"
 OPEN: tuple[Status, ...] = ("queued", "running")
 
+_LEVELS = {"bubblewrap": 3}  # addressed, self-assessed, and only where Clearway is a service for others
 _TAG = re.compile(r"v?(\d+\.\d+\.\d+(?:[-+.]?[0-9A-Za-z][0-9A-Za-z.+-]*)?)\Z")
 
 
@@ -45,10 +46,14 @@ class Build:
     finished_at: datetime | None = None
     error: str | None = None  # why it failed or was cancelled, and what to do
     log_path: str = ""  # of the log's file
-    retry_of: str | None = None  # the build that this one does again
-    anew: str | None = (
-        None  # the step from which nothing is answered by an earlier build; "*": from the first
-    )
+    external: Mapping[str, Any] | None = None  # made elsewhere: the job, and the level; None: made here
+
+    @property
+    def level(self) -> int:
+        """The level of SLSA's build track that is claimed for its kind of builder; docs/security/slsa.md."""
+        if self.external is not None:
+            return int(self.external["level"])
+        return _LEVELS.get(self.mode or "", 1)
 
     @property
     def trial(self) -> bool:

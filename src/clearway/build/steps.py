@@ -18,7 +18,6 @@ from clearway.workflow import Run
 
 from . import service
 from .model import Cancelled
-from .stages import Stages
 from .work import Facts, Work, opened
 
 log = logging.getLogger("clearway.build")
@@ -41,7 +40,6 @@ class Steps:
         self.build_id = build_id
         self.facts: Facts | None = None
         self.definition: catalog.ServiceDefinition | None = None  # read once, not once a step
-        self.stages = Stages(database, build_id)
 
     @property
     def known(self) -> Facts:
@@ -58,12 +56,6 @@ class Steps:
         return result["value"]
 
     def _guarded(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
-        self.stages.begin(name)
-        result = self._result(name, function)
-        self.stages.end(name, result.get("status", "succeeded"))
-        return result
-
-    def _result(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
         try:
             with self.database.read() as uow:
                 build, cancelled = service.look(uow, self.build_id)

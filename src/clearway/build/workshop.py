@@ -45,6 +45,10 @@ class Workshop:
         path.mkdir(parents=True, mode=0o755)
         return path
 
+    def drop(self, build_id: str) -> None:
+        """Nothing of it stays: it never became a build."""
+        remove(self.root / build_id)
+
     def clean(self, build_id: str) -> None:
         """Keep the log, drop the rest."""
         folder = self.root / build_id

@@ -18,6 +18,7 @@ from .repository import (
     check_no_secret,
 )
 from .tickets import Tickets
+from .trusted_ci import TrustedCIDocument
 from .versioning import Versioning
 
 Text = Annotated[str, StringConstraints(max_length=500)]
@@ -237,11 +238,18 @@ KINDS: Mapping[str, type[Document]] = {
     "Route": RouteDocument,
     "Repository": RepositoryDocument,
     "Service": ServiceDocument,
+    "TrustedCI": TrustedCIDocument,
 }
 """The documents that this room applies, in the order in which they need each other."""
 
 CatalogDocument = (
-    TeamDocument | GateDocument | EnvironmentDocument | RouteDocument | RepositoryDocument | ServiceDocument
+    TeamDocument
+    | GateDocument
+    | EnvironmentDocument
+    | RouteDocument
+    | RepositoryDocument
+    | ServiceDocument
+    | TrustedCIDocument
 )
 
 
@@ -285,6 +293,8 @@ def _references(document: CatalogDocument) -> list[tuple[str, tuple[str, ...]]]:
             return [("Environment", document.environments)]
         case EnvironmentDocument():
             return [("Gate", document.gates)]
+        case TrustedCIDocument():
+            return [("Service", tuple(each.service for each in document.services))]
         case _:
             return []
 

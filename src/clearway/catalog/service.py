@@ -28,6 +28,7 @@ from .model import (
     dangling,
 )
 from .repository import RECORDED, Repository
+from .trusted_ci import TrustedCI
 
 Record = TypeVar("Record", bound=Document)
 
@@ -45,6 +46,11 @@ def services(uow: UnitOfWork) -> tuple[Service, ...]:
 def repositories(uow: UnitOfWork) -> tuple[Repository, ...]:
     """Every declared repository, by name."""
     return _records(uow, "Repository", Repository)
+
+
+def trusted_cis(uow: UnitOfWork) -> tuple[TrustedCI, ...]:
+    """Every CI system whose jobs may vouch for something, by name."""
+    return _records(uow, "TrustedCI", TrustedCI)
 
 
 def routes(uow: UnitOfWork) -> tuple[Route, ...]:

@@ -6,7 +6,7 @@ import builtins
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .exits import FAILED, UNREACHABLE, CliError, code_of_status
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import httpx
 
 TIMEOUT_S = 60.0
+UPLOADED_S = 600.0  # until what was sent is checked, stored and signed
 TRIES = 3
 
 
@@ -84,6 +85,14 @@ class Server:
         """Write, once."""
         return self._write("PUT", path, body, {})
 
+    def upload(self, path: str, parts: Sequence[tuple[str, tuple[Any, ...]]], /, **params: Any) -> Any:
+        """Send files, again from their starts when it must be: the server knows what it has already."""
+        timeout = self._httpx.Timeout(TIMEOUT_S, read=UPLOADED_S)
+        answer = self._send(
+            "POST", path, before=lambda: _rewind(parts), files=parts, params=_plain(params), timeout=timeout
+        )
+        return self._json(answer)
+
     def delete(self, path: str) -> Any:
         """Delete, once."""
         return self._write("DELETE", path, None, {})
@@ -111,8 +120,11 @@ class Server:
         answer = self._send(method, path, json=body, params=_plain(params), headers=headers)
         return self._json(answer)
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, *, before: Callable[[], None] = lambda: None, **options: Any
+    ) -> httpx.Response:
         for attempt in range(1, TRIES + 1):
+            before()
             try:
                 answer = self._http.request(method, path, **options)
             except self._httpx.HTTPError as error:
@@ -211,6 +223,11 @@ def gate_lines(gates: Any) -> list[str]:
         line = f"gate {gate.get('gate')}: {gate.get('answer')}: {gate.get('reason', '')}"
         found.append(line + (f" ({gate['would_change']})" if gate.get("would_change") else ""))
     return found
+
+
+def _rewind(parts: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    for _, (_, stream, *_) in parts:
+        stream.seek(0)
 
 
 def _plain(params: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,14 @@ class Context:
         """The address and token to use. Raises CliError."""
         return profile.find(*self._given)
 
+    @property
+    def address(self) -> str:
+        """The server's address, for a command that proves itself without a token of ours. Raises CliError."""
+        url, token, home = self._given
+        if token:
+            raise CliError("this command takes no API token", expected="no --token")
+        return profile.find_address(url, home)
+
     @functools.cached_property
     def server(self) -> Server:
         """The server."""

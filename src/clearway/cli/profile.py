@@ -34,13 +34,7 @@ def find(url: str | None, token: str | None, home: Path | None) -> Profile:
     """The profile to use. Raises CliError when no address or no token is known."""
     folder = home_folder(home)
     kept = _read(folder)
-    address = url or os.environ.get("CLEARWAY_URL") or kept.get("url")
-    if not address:
-        raise CliError(
-            "no server is known",
-            expected=f"--url, CLEARWAY_URL, or a profile in {folder}",
-            todo="Start one with `clearway up`, or sign in to one with `clearway login URL`.",
-        )
+    address = find_address(url, home)
     secret = token or os.environ.get("CLEARWAY_TOKEN") or kept.get("token") or _from_file(folder, kept)
     if not secret:
         raise CliError(
@@ -49,7 +43,20 @@ def find(url: str | None, token: str | None, home: Path | None) -> Profile:
             expected=f"CLEARWAY_TOKEN, a profile in {folder}, or --token (others here can see it)",
             todo="Sign in with `clearway login URL`.",
         )
-    return Profile(str(address).rstrip("/"), secret)
+    return Profile(address, secret)
+
+
+def find_address(url: str | None, home: Path | None) -> str:
+    """The server to use. Raises CliError when none is known."""
+    folder = home_folder(home)
+    address = url or os.environ.get("CLEARWAY_URL") or _read(folder).get("url")
+    if not address:
+        raise CliError(
+            "no server is known",
+            expected=f"--url, CLEARWAY_URL, or a profile in {folder}",
+            todo="Start one with `clearway up`, or sign in to one with `clearway login URL`.",
+        )
+    return str(address).rstrip("/")
 
 
 def save(folder: Path, content: dict[str, Any]) -> Path:

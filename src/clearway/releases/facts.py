@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from clearway import access, artifacts, source
+from clearway import access, artifacts, build, source
 from clearway.artifacts import Evidence
 from clearway.kernel import ClearwayError
 from clearway.storage import UnitOfWork
@@ -16,6 +16,10 @@ from .back import ended
 from .calendar import Answer
 from .model import Author, Head, Kind, Release
 from .ports import FactsProvider
+
+# A builder's id is a claim of ours only under our own name: others' ids hold what others chose.
+_OURS = "https://clearway.dev/builders/"
+_SANDBOXES = ("bubblewrap", "container", "sandbox")
 
 __all__ = ["Ran", "evidence_facts", "gather", "ran_there", "unknown_authors"]
 
@@ -68,18 +72,43 @@ def gather(
             "unknown_authors": [each.name for each in unknown_authors(uow, release.authors)],
             "prerelease": release.prerelease,
         },
-        "evidence": evidence_facts(artifacts.evidence(uow, release.bundle_digest)),
+        "evidence": evidence_facts(_evidence(uow, release)),
         "promotion": {"environment": environment, "kind": kind, "requested_by": requested_by},
         "previous": {"succeeded": previous.succeeded, "soaked_s": previous.seconds(uow.now())},
         "approvals": {"count": len(names), "names": names},
         "calendar": {"frozen": window.frozen, "open": window.open},
     }
+    if (made := build.find(uow, release.build_id)) is not None:
+        facts["build"] = build_facts(made)
     if (branching := branching_facts(uow, release, environment)) is not None:
         facts["branching"] = branching
     if uow.has_tool(FactsProvider):
         provider: FactsProvider = uow.tool(FactsProvider)
         facts |= provider.facts(uow, release.service, environment)
     return facts
+
+
+def _evidence(uow: UnitOfWork, release: Release) -> list[Evidence]:
+    """What is said about the bundle. What another CI claims counts for its own build alone: the same bytes,
+    sent for a service where somebody may, say nothing about this one."""
+    return [
+        each
+        for each in artifacts.evidence(uow, release.bundle_digest)
+        if build.claimed_for(each.predicate) in (None, release.build_id)
+    ]
+
+
+def build_facts(made: build.Build) -> dict[str, Any]:
+    """Who built it, and the level of SLSA's build track that is claimed for that kind of builder."""
+    job = made.external or {}
+    return {
+        "origin": "external" if made.external is not None else "clearway",
+        "level": made.level,
+        "ci": str(job.get("ci", "")),
+        "repository": str(job.get("repository", "")),
+        "ref": str(job.get("ref", made.ref)),
+        "runner": str(job.get("runner", "")),
+    }
 
 
 def branching_facts(uow: UnitOfWork, release: Release, environment: str) -> dict[str, Any] | None:
@@ -123,7 +152,7 @@ def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:
         "provenance": {
             "present": provenance is not None,
             "builder": builder,
-            "sandboxed": any(word in builder for word in ("bubblewrap", "container", "sandbox")),
+            "sandboxed": builder.startswith(_OURS) and any(word in builder for word in _SANDBOXES),
         },
         "sbom": {"present": artifacts.SBOM in newest},
         "coverage": _coverage(newest.get(artifacts.COVERAGE)),

@@ -28,6 +28,7 @@ from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
 from clearway.integrations.local import LocalTarget, Program
+from clearway.integrations.oidc_issuers import FetchedIssuers
 from clearway.integrations.prometheus import TextScraper
 from clearway.integrations.python_packages import PythonPackages
 from clearway.integrations.release_history import ReleaseHistory
@@ -88,6 +89,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         artifacts.Signer: ProcessSigner(settings.signer_socket, settings.signer_key, settings.signer_user),
         build.Sandbox: make_sandbox(settings.sandbox),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
+        build.Issuers: FetchedIssuers(),
         build.Workshop: build.Workshop(settings.folder("builds")),
         build.Cache: build.Cache(settings.folder("cache")),
         deploy.Target: LocalTarget(settings.folder("run")),

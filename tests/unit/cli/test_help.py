@@ -47,7 +47,7 @@ EXPECTED = {
         "verify",
         "login",
     ),
-    *("schema", "down", "source", "secret"),
+    *("schema", "down", "source", "secret", "attest", "trusted-ci"),
 }
 
 

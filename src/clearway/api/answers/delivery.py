@@ -56,6 +56,56 @@ class Tests(Shape):
     """All of them."""
 
 
+class ClaimedEvidence(Shape):
+    """A file that another CI sent along with what it built."""
+
+    name: str
+    """The file's name."""
+    digest: Digest
+    """The SHA-256 of the bytes; they are kept as an artifact of the type `evidence`."""
+    size: int
+    """In bytes."""
+    kind: str
+    """`junit`, `sbom`, `sarif`, `in-toto`, `provenance`, `sigstore-bundle` or `file`, by its content."""
+    verified: bool
+    """Whether a declared key signed it, about these artifacts; otherwise it is what the job claims."""
+
+
+class External(Shape):
+    """The job of another CI that made a build, as its token proved it."""
+
+    ci: Annotated[str, Field(examples=["github"])]
+    """The TrustedCI document."""
+    forge: Literal["github", "gitlab", "azure-devops"]
+    """Whose tokens it has."""
+    issuer: Annotated[str, Field(examples=["https://token.actions.githubusercontent.com"])]
+    """Who signed the token."""
+    subject: Annotated[str, Field(examples=["repo:acme/shop:ref:refs/heads/main"])]
+    """The token's subject."""
+    repository: Annotated[str, Field(examples=["acme/shop"])]
+    """Where the job belongs, in the CI's words."""
+    ref: Annotated[str, Field(examples=["refs/heads/main"])]
+    """What it ran for."""
+    commit: Commit
+    """At which commit."""
+    event: Annotated[str, Field(examples=["push"])]
+    """What started it; empty where tokens do not say."""
+    workflow: Annotated[str, Field(examples=["acme/shop/.github/workflows/release.yml@refs/heads/main"])]
+    """The pipeline."""
+    environment: str
+    """The deployment environment that the job named; may be empty."""
+    runner: Annotated[str, Field(examples=["github-hosted"])]
+    """Whose machine; empty where tokens do not say."""
+    run_url: Annotated[str, Field(examples=["https://github.com/acme/shop/actions/runs/1/attempts/1"])]
+    """The job's page."""
+    builder: str
+    """`builder.id` of the provenance."""
+    level: int
+    """SLSA's build level that it is recorded at: 1, or 2 with provenance that the CI itself signed."""
+    evidence: list[ClaimedEvidence]
+    """What came along."""
+
+
 class Build(Shape):
     """One run of a service's recipe on one commit."""
 
@@ -95,10 +145,8 @@ class Build(Shape):
     """When it ended."""
     error: str | None
     """Why it failed or was cancelled, and what to do."""
-    retry_of: BuildId | None
-    """The build that this one does again."""
-    anew: str | None
-    """The step from which no earlier build answers; `*`: from the first."""
+    external: External | None
+    """Built elsewhere, by this job; null: built here."""
 
 
 class BuildPage(Paged):

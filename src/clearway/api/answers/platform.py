@@ -56,6 +56,17 @@ class RoutePage(Paged):
     """By name."""
 
 
+class TrustedCI(catalog.TrustedCI, Declared):
+    """A CI system whose jobs may send artifacts and evidence, shown by its OIDC token."""
+
+
+class TrustedCIPage(Paged):
+    """A page of trusted CI systems."""
+
+    items: list[TrustedCI]
+    """By name."""
+
+
 class FieldChange(Shape):
     """One key that differs."""
 

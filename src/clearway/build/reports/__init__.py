@@ -4,8 +4,8 @@ Rule: reports are words of the build's own steps. They are read as what stranger
 the build's tools said, apart from the provenance.
 """
 
-from .collect import collect, counted
-from .kept import Report, reports_of
+from .collect import READERS, collect, counted
+from .kept import Report, replace_reports, reports_of
 from .statements import statements
 
-__all__ = ["Report", "collect", "counted", "reports_of", "statements"]
+__all__ = ["READERS", "Report", "collect", "counted", "replace_reports", "reports_of", "statements"]

@@ -44,21 +44,6 @@ def build(
         str | None, typer.Option("--log", help="Print the log of a build instead.", metavar="ID")
     ] = None,
     limit: Most = 20,
-    retry: Annotated[
-        str | None,
-        typer.Option("--retry", help="Do a build again; what ended well is not run.", metavar="ID"),
-    ] = None,
-    start: Annotated[
-        str,
-        typer.Option("--from", help="With --retry: run this step and those after it again.", metavar="STEP"),
-    ] = "",
-    rerun: Annotated[
-        str | None,
-        typer.Option("--rerun", help="Run all of a build again, with the same inputs.", metavar="ID"),
-    ] = None,
-    cancel: Annotated[
-        str | None, typer.Option("--cancel", help="Stop a build instead.", metavar="ID")
-    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: the steps, and what earlier builds answer.")
     ] = False,
@@ -74,12 +59,6 @@ def build(
         return OK
     if listing:
         return _list_builds(context, service, limit)
-    if cancel:
-        found = context.server.post(f"/v1/builds/{_quoted(cancel)}/cancel", {"reason": ""})
-        context.show(found, lambda: context.say(f"{found['id']}: {found['status']}, asked to stop"))
-        return OK
-    if retry or rerun:
-        return _again(context, retry, rerun, start, wait)
     if here is not None:
         service, ref = _send_tree(context, here, service, ref)
     if service is None:
@@ -105,13 +84,19 @@ def _list_builds(context: Context, service: str | None, limit: int) -> int:
             each["status"],
             _same(each),
             "a work tree" if each["ref"].startswith("refs/clearway/trials/") else each["ref"],
+            _built_by(each),
             each["queued_at"][:16],
         )
         for each in found
     ]
-    headings = ("id", "service", "version", "status", "same twice", "ref", "asked for")
+    headings = ("id", "service", "version", "status", "same twice", "ref", "built by", "asked for")
     context.show(found, lambda: context.table(headings, rows, "no build"))
     return OK
+
+
+def _built_by(found: Any) -> str:
+    """Empty for what was built here."""
+    return f"{found['external']['ci']}, L{found['external']['level']}" if found["external"] else ""
 
 
 def _same(found: Any) -> str:
@@ -122,25 +107,14 @@ def _print_build(context: Context, found: Any) -> None:
     context.say(f"{found['id']}: {found['service']} {found['version'] or found['ref']}: {found['status']}")
     if found["error"]:
         context.say(f"  {found['error']}")
+    if job := found["external"]:
+        context.say(f"  built by {job['ci']} (SLSA Build L{job['level']}): {job['run_url']}")
     for each in found["artifacts"]:
         context.say(f"  {each['name']}  {each['digest']}  {each['size']} bytes")
     if found["reproduced"] is not None:
         context.say(
             "  built twice: the same bytes" if found["reproduced"] else "  built twice: DIFFERENT bytes"
         )
-
-
-def _again(context: Context, retry: str | None, rerun: str | None, start: str, wait: bool) -> int:
-    if retry and rerun:
-        raise CliError("--retry and --rerun are two ways to do it again", expected="one of them")
-    if rerun and start:
-        raise CliError("--rerun runs everything", expected="--retry ID --from STEP")
-    body = {"anew": "*" if rerun else start or None}
-    found = context.server.post(f"/v1/builds/{_quoted(retry or rerun or '')}/again", body)
-    if wait:
-        found = watch.build(context, found["id"])
-    context.show(found, lambda: _print_build(context, found))
-    return FAILED if found["status"] in ("failed", "cancelled") else OK
 
 
 def _send_tree(context: Context, folder: Path, service: str | None, ref: str) -> tuple[str, str]:
