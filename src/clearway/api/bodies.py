@@ -217,6 +217,13 @@ class CredentialBody(Body):
     """Why; kept in the ledger."""
 
 
+class AgainBody(Body):
+    """The same commit is to be built again."""
+
+    anew: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The step from which everything runs again, or `*` for all; else only what had not ended well runs."""
+
+
 class BuildSecretBody(Body):
     """A secret for steps of a service's builds: sealed at rest, never shown again."""
 

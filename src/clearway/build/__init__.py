@@ -12,8 +12,9 @@ from .planning import Planned, plan
 from .ports import Packages, Sandbox
 from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
-from .service import LogPart, cancel, find, get, log, points, request
+from .service import LogPart, again, cancel, find, get, log, points, request
 from .service import list_ as list
+from .stages import Stage, stages
 from .store import Point
 from .surroundings import Surroundings
 from .workshop import Workshop
@@ -41,9 +42,11 @@ __all__ = [
     "Report",
     "Sandbox",
     "Secret",
+    "Stage",
     "Surroundings",
     "Workshop",
     "admit",
+    "again",
     "attest",
     "cancel",
     "claimed_for",
@@ -59,4 +62,5 @@ __all__ = [
     "request",
     "secrets",
     "set_secret",
+    "stages",
 ]

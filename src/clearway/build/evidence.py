@@ -65,6 +65,8 @@ def _origin(
         ref=build.ref,
         twice=build.twice,
         trigger="system" if build.requested_by == SYSTEM.name else "person",
+        retry_of=build.retry_of,
+        anew=build.anew,
         commit=facts.commit,
         repository=facts.repository,
         recipe=definition.recipe,

@@ -22,7 +22,7 @@ from clearway.kernel import SYSTEM, ClearwayError, Retry
 from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
-from . import evidence, service, store
+from . import evidence, service, stages, store
 from .learning import learn
 from .recipes import cmake, python, script
 from .steps import Over, Steps
@@ -152,7 +152,8 @@ def _finish_once(database: Database, build_id: str, ended: dict[str, Any]) -> st
             for line in lines[1:]:
                 found = json.loads(line)
                 artifacts.attach(uow, digest, found["kind"], found["envelope"])
-        service.close(uow, SYSTEM, build_id, **ended)
+        told = stages.ended(stages.so_far(workshop, build_id), uow.now(), ended["status"])
+        service.close(uow, SYSTEM, build_id, **ended, stages=stages.pack(told))
     workshop.clean(build_id)
     return str(ended["status"])
 

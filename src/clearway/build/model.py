@@ -46,6 +46,10 @@ class Build:
     finished_at: datetime | None = None
     error: str | None = None  # why it failed or was cancelled, and what to do
     log_path: str = ""  # of the log's file
+    retry_of: str | None = None  # the build that this one does again
+    anew: str | None = (
+        None  # the step from which nothing is answered by an earlier build; "*": from the first
+    )
     external: Mapping[str, Any] | None = None  # made elsewhere: the job, and the level; None: made here
 
     @property

@@ -31,6 +31,8 @@ class Origin:
     ref: str
     twice: bool
     trigger: str  # "person" or "system"
+    retry_of: str | None
+    anew: str | None  # the step from which nothing was answered by an earlier build
     commit: str
     repository: str
     recipe: str
@@ -71,6 +73,8 @@ def provenance(origin: Origin) -> dict[str, Any]:
                 "build": dict(origin.definition),
                 "twice": origin.twice,
                 "trigger": origin.trigger,
+                "retry_of": origin.retry_of,
+                "anew": origin.anew,
             },
             "internalParameters": {
                 **origin.internal,

@@ -26,10 +26,20 @@ class LogPart:
     complete: bool  # the build has ended, and this was the last piece
 
 
-def request(uow: UnitOfWork, actor: Actor, service: str, ref: str = "", *, twice: bool = True) -> Build:
+def request(
+    uow: UnitOfWork,
+    actor: Actor,
+    service: str,
+    ref: str = "",
+    *,
+    twice: bool = True,
+    retry_of: str | None = None,
+    anew: str | None = None,
+) -> Build:
     """Queue a build of a branch, tag or commit (the service's branch when none is named).
 
-    Raises Refused, NotFound for an unknown service, Invalid for a name that is none.
+    With `anew`, no earlier build answers that step and those after it; `*` is all of them. Raises Refused,
+    NotFound for an unknown service, Invalid for a name that is none.
     """
     access.require(uow, actor, "build:run", service=service)
     wanted = source.check_ref(ref or catalog.service(uow, service).branch)
@@ -44,6 +54,8 @@ def request(uow: UnitOfWork, actor: Actor, service: str, ref: str = "", *, twice
         requested_by=actor.name,
         queued_at=uow.now(),
         log_path=str(uow.tool(Workshop).log_path(identity)),
+        retry_of=retry_of,
+        anew=anew,
     )
     store.add(uow, build)
     ledger.append(
@@ -51,7 +63,7 @@ def request(uow: UnitOfWork, actor: Actor, service: str, ref: str = "", *, twice
         actor,
         "build.requested",
         f"build:{identity}",
-        data={"service": service, "ref": wanted, "twice": twice},
+        data={"service": service, "ref": wanted, "twice": twice, "retry_of": retry_of, "anew": anew},
     )
     workflow.start(uow, RUN, identity, {"build_id": identity})
     return build
@@ -60,6 +72,23 @@ def request(uow: UnitOfWork, actor: Actor, service: str, ref: str = "", *, twice
 def find(uow: UnitOfWork, build_id: str) -> Build | None:
     """One build; None when it is not there."""
     return store.find(uow, build_id)
+
+
+def again(uow: UnitOfWork, actor: Actor, build_id: str, *, anew: str | None = None) -> Build:
+    """Build the same commit again, asked for in the same way.
+
+    Steps that ended well are answered by what they made then; with `anew`, that step and those after it run
+    again, and with `*` all of them do: the same inputs, and nothing kept. Raises Refused, NotFound, Conflict
+    while the build goes on.
+    """
+    before = get(uow, build_id)
+    if before.status in OPEN:
+        raise Conflict(f"build {build_id} is {before.status}", todo="Wait for its end, or cancel it.")
+    if anew is not None and not 1 <= len(anew) <= 200:
+        raise Invalid(f"{anew[:80]!r} is no name of a step", expected="a step of the build, or *")
+    # The commit, not the branch: that may have moved since. A work tree keeps its own name.
+    ref = before.ref if before.trial else before.commit or before.ref
+    return request(uow, actor, before.service, ref, twice=before.twice, retry_of=build_id, anew=anew)
 
 
 def get(uow: UnitOfWork, build_id: str) -> Build:

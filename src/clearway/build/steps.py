@@ -18,6 +18,7 @@ from clearway.workflow import Run
 
 from . import service
 from .model import Cancelled
+from .stages import Stages
 from .work import Facts, Work, opened
 
 log = logging.getLogger("clearway.build")
@@ -40,6 +41,7 @@ class Steps:
         self.build_id = build_id
         self.facts: Facts | None = None
         self.definition: catalog.ServiceDefinition | None = None  # read once, not once a step
+        self.stages = Stages(database, build_id)
 
     @property
     def known(self) -> Facts:
@@ -56,6 +58,12 @@ class Steps:
         return result["value"]
 
     def _guarded(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
+        self.stages.begin(name)
+        result = self._result(name, function)
+        self.stages.end(name, result.get("status", "succeeded"))
+        return result
+
+    def _result(self, name: str, function: Callable[[Work], Any]) -> dict[str, Any]:
         try:
             with self.database.read() as uow:
                 build, cancelled = service.look(uow, self.build_id)

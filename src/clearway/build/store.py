@@ -38,6 +38,9 @@ build_table = sa.Table(
     sa.Column("log_path", sa.Text, nullable=False),
     sa.Column("external", Json),  # made elsewhere: by which job
     sa.Column("cancel_asked", sa.Text),  # who asked to stop it, and why
+    sa.Column("stages", Json),  # once it ended: what it did when
+    sa.Column("retry_of", sa.Text),
+    sa.Column("anew", sa.Text),
 )
 _FIELDS = tuple(Build.__dataclass_fields__)
 
@@ -92,6 +95,13 @@ def start(uow: UnitOfWork, build_id: str) -> bool:
 def cancel_asked(uow: UnitOfWork, build_id: str) -> str | None:
     """Who asked to stop the build, and why; None when nobody did."""
     return uow.connection.execute(_ASKED, {"build_id": build_id}).scalar()
+
+
+def stages_of(uow: UnitOfWork, build_id: str) -> list[dict[str, Any]] | None:
+    """The stages of a build that has ended, as they were packed."""
+    query = sa.select(build_table.c.stages).where(build_table.c.id == build_id)
+    found: list[dict[str, Any]] | None = uow.connection.execute(query).scalar()
+    return found
 
 
 def page(uow: UnitOfWork, where: Mapping[str, str], after: str | None, limit: int) -> list[Build]:

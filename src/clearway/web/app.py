@@ -96,6 +96,7 @@ def routes() -> list[Route]:
         page("/builds/{id}", builds.show, needs="build:read"),
         stream("/builds/{id}/log", builds.follow, needs="build:read"),
         action("/builds/{id}/cancel", builds.cancel, needs="build:run"),
+        action("/builds/{id}/again", builds.again, needs="build:run"),
         page("/incidents", incidents.index, needs="incident:read"),
         page("/incidents/{id}", incidents.show, needs="incident:read"),
         action("/incidents", incidents.declare, needs="incident:write"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from building import Builder, script_service
+from building import Builder, Steps, script_service
 from repositories import Made
 
 from clearway import artifacts, build, policy
@@ -17,7 +17,7 @@ from clearway.build import cache
 from clearway.build.cache import cache_table
 from clearway.build.flows import run_build
 from clearway.build.ports import FakePackages, FakeSandbox, Job
-from clearway.kernel import SYSTEM, sha256
+from clearway.kernel import SYSTEM, Conflict, sha256
 
 Run = Generator[bytes, None, int]
 
@@ -341,7 +341,7 @@ def test_after_a_kill_only_what_had_not_ended_runs_again(
     builder: Builder, made: Made, sandbox: FakeSandbox
 ) -> None:
     """Each step that ended is written down before the next begins."""
-    from building import Killed, Steps
+    from building import Killed
 
     died: list[int] = []
 
@@ -480,3 +480,84 @@ def test_a_shared_recipe_is_pinned_to_the_byte(builder: Builder, made: Made, tmp
     assert "needs TEXT" in (builder.run(twice=False).error or "")
     made.commit({"clearway.yaml": uses(sha256(SHARED.encode()), "{TEXT: x, MORE: y}")})
     assert "has no parameter MORE" in (builder.run(twice=False).error or "")
+
+
+def test_the_stages_are_told(builder: Builder, made: Made) -> None:
+    """Each with its part, its needs, its end; those of an answered step name the build that ran it."""
+    script_service(made, DIAMOND)
+    first = builder.run()
+    with builder.database.read() as uow:
+        found = build.stages(uow, first.id)
+    names = [each.name for each in found if each.within is None]
+    assert names == ["source", "build 1", "build 2", "store"]
+    parts = {each.name: each for each in found if each.within == "build 1"}
+    assert set(parts) == {"base 1", "left 1", "right 1", "top 1"}
+    assert parts["top 1"].needs == ("left 1", "right 1")
+    assert {each.state for each in found} == {"succeeded"}
+    second = builder.run()
+    with builder.database.read() as uow:
+        again = [each for each in build.stages(uow, second.id) if each.within]
+    assert {each.cached_from for each in again} == {first.id}
+
+
+def test_a_failed_build_says_which_stage_failed(builder: Builder, made: Made) -> None:
+    """The step, and the stage that it is a part of."""
+    script_service(made, "  - {name: a, run: [fail], retries: {times: 1, wait: 10ms}}\n")
+    done = builder.run(twice=False)
+    with builder.database.read() as uow:
+        found = {each.name: each for each in build.stages(uow, done.id)}
+    assert (found["a"].state, found["build 1"].state) == ("failed", "failed")
+
+
+def test_a_retry_runs_what_had_not_ended_well(builder: Builder, made: Made, sandbox: FakeSandbox) -> None:
+    """The same commit, though the branch moved on; what ended well is answered."""
+    broken: list[int] = [1]
+
+    def mend(job: Job) -> Run:
+        yield b""
+        if broken:
+            return 1
+        Path(job.cwd, "out.txt").write_text("mended")
+        return 0
+
+    sandbox.programs["mend"] = mend
+    sha = script_service(made, "  - {name: a, run: [write, x, A]}\n  - {name: b, run: [mend]}\n")
+    failed = builder.run(twice=False)
+    made.commit({"other": "x"})
+    broken.clear()
+    ran(sandbox)
+    with builder.database.begin() as uow:
+        again = build.again(uow, SYSTEM, failed.id)
+    run_build(builder.database, Steps(), again.id)
+    done = builder.get(again.id)
+    assert (done.status, done.commit, done.retry_of) == ("succeeded", sha, failed.id)
+    assert ran(sandbox) == ["mend"]
+
+
+def test_a_retry_from_a_step_runs_it_and_those_after_it(
+    builder: Builder, made: Made, sandbox: FakeSandbox
+) -> None:
+    """Whatever was kept of them; `*` is all, and a step that is not there is named."""
+    script_service(made, DIAMOND)
+    first = builder.run(twice=False)
+    ran(sandbox)
+
+    def again(anew: str) -> build.Build:
+        with builder.database.begin() as uow:
+            asked = build.again(uow, SYSTEM, first.id, anew=anew)
+        run_build(builder.database, Steps(), asked.id)
+        return builder.get(asked.id)
+
+    assert again("left").status == "succeeded"
+    assert ran(sandbox) == ["write left", "join out.txt"]
+    assert again("*").artifacts[0].digest == first.artifacts[0].digest
+    assert len(ran(sandbox)) == 4
+    assert "there is no step nonsense; expected base, left, right, top" in (again("nonsense").error or "")
+
+
+def test_what_goes_on_is_not_done_again(builder: Builder, made: Made) -> None:
+    """A build that waits or runs is waited for, or cancelled."""
+    script_service(made, DIAMOND)
+    waiting = builder.request()
+    with builder.database.begin() as uow, pytest.raises(Conflict, match="is queued"):
+        build.again(uow, SYSTEM, waiting)

@@ -86,3 +86,35 @@ class Trial(Shape):
 
     ref: Annotated[str, Field(examples=["refs/clearway/trials/1763900000-3f2a9c1d5e7b"])]
     """What to build; kept for a week."""
+
+
+class Stage(Shape):
+    """Something that a build did; its lines in the log have its name."""
+
+    name: Annotated[str, Field(examples=["compile 1"])]
+    """Which."""
+    within: str | None
+    """The stage that it is a part of."""
+    needs: list[str]
+    """Stages that come right before."""
+    state: Literal["running", "succeeded", "failed", "skipped", "cancelled", "interrupted"]
+    """How it ended."""
+    started_at: When
+    """When it began."""
+    finished_at: When | None
+    """When it ended."""
+    seconds: float | None
+    """How long it took; null: it runs."""
+    code: int | None
+    """The exit code of its last command."""
+    attempts: int
+    """How often it was tried."""
+    cached_from: BuildId | None
+    """The build that ran it; null: this one did."""
+
+
+class StageList(Shape):
+    """What a build did when."""
+
+    items: list[Stage]
+    """In the order in which they began."""

@@ -147,6 +147,10 @@ class Build(Shape):
     """Why it failed or was cancelled, and what to do."""
     external: External | None
     """Built elsewhere, by this job; null: built here."""
+    retry_of: BuildId | None
+    """The build that this one does again."""
+    anew: str | None
+    """The step from which no earlier build answers; `*`: from the first."""
 
 
 class BuildPage(Paged):

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from clearway import access, build
 from clearway.api.ask import Answer, Ask, Asked
-from clearway.api.bodies import BuildBody, ReasonBody
+from clearway.api.bodies import AgainBody, BuildBody, ReasonBody
 from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.shown import shown
@@ -69,6 +69,28 @@ def one(ask: Asked, build_id: str) -> Response:
 def cancel(ask: Asked, build_id: str, body: ReasonBody) -> Response:
     """Stop a build: at once while it waits, within a second while it runs."""
     return ask.write(lambda uow: show(build.cancel(uow, ask.actor, build_id, body.reason)))
+
+
+@router.post("/{build_id}/again", status_code=202, **needs("build:run", "Build", errors=(404, 409)))
+def again(ask: Asked, build_id: str, body: AgainBody) -> Response:
+    """Build the same commit again. Steps that ended well are answered by what they made, but for `anew`."""
+
+    def act(uow: UnitOfWork) -> Answer:
+        made = build.again(uow, ask.actor, build_id, anew=body.anew)
+        return Answer(show(made), 202, f"/v1/builds/{made.id}")
+
+    return ask.write(act)
+
+
+@router.get("/{build_id}/stages", **needs("build:read", "StageList", errors=(404,)))
+def stages(ask: Asked, build_id: str) -> Response:
+    """What the build did when, also while it runs."""
+
+    def look(uow: UnitOfWork) -> object:
+        build.get(uow, build_id)
+        return {"items": [{**shown(each), "seconds": each.seconds} for each in build.stages(uow, build_id)]}
+
+    return ask.read(look)
 
 
 @router.get("/{build_id}/log", **needs("build:read", ("text/plain", "text/event-stream"), errors=(404,)))

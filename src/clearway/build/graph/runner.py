@@ -14,11 +14,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from clearway import catalog
 from clearway.build import beside, cache
@@ -27,8 +27,10 @@ from clearway.build.model import BuildFailed, Cancelled
 from clearway.build.outputs import read_text
 from clearway.build.ports import Mount
 from clearway.build.secrets import open_secrets
+from clearway.build.stages import Stages
+from clearway.build.stages import State as StageState
 from clearway.build.work import Work
-from clearway.kernel import ClearwayError
+from clearway.kernel import ClearwayError, Invalid
 
 from . import layers
 from .conditions import Conditions
@@ -94,6 +96,8 @@ class Runner:
         self._lock = threading.Lock()
         self._conditions = Conditions(work)
         self._inputs = Inputs(work)
+        self._stages = Stages(work.database, work.build.id)
+        self._anew = _anew(work, self.nodes)
         self._place = place_of(work, recipe)
 
     def run(self) -> dict[str, Result]:
@@ -128,6 +132,20 @@ class Runner:
     def _one(self, node: Node) -> Result:
         if found := self._finished(node):
             return found
+        name = self._label(node)
+        needs = [self._label(each) for each in self.nodes if each.name in node.needs]
+        self._stages.begin(name, within=f"build {self.number}", needs=needs)
+        state: StageState = "cancelled"
+        more: dict[str, Any] = {}
+        try:
+            found = self._decide(node)
+            state = "cancelled" if found.state == "failed" and not found.error else found.state
+            more = {"attempts": max(found.attempts, 1), "cached_from": found.cached_from}
+            return found
+        finally:
+            self._stages.end(name, state, **more)
+
+    def _decide(self, node: Node) -> Result:
         try:
             if not self._conditions.hold(node, failed=self._stop.is_set()):
                 return self._done(Result(node.name, "skipped"))
@@ -156,6 +174,8 @@ class Runner:
         return self._try(node, variables, key)
 
     def _from_cache(self, node: Node, key: str) -> Result | None:
+        if node.name in self._anew:
+            return None
         before = self._known.get(node.name)
         if self.number > 1 and not (before and before.key == key and before.reproduced):
             return None  # the second run is there to be run, unless two runs have been compared before
@@ -335,6 +355,18 @@ class Runner:
 
     def _say(self, node: Node, text: str) -> None:
         self.work.log.say(self._label(node), text)
+
+
+def _anew(work: Work, nodes: Sequence[Node]) -> set[str]:
+    """The nodes that somebody asked to run again, with what comes after them."""
+    asked = work.build.anew
+    if asked is None:
+        return set()
+    first = {each.name for each in nodes if asked in ("*", each.step.name, each.name)}
+    if not first:
+        known = ", ".join(dict.fromkeys(each.step.name for each in nodes))
+        raise Invalid(f"there is no step {asked}", expected=known)
+    return first | {each.name for each in nodes if first.intersection(each.above)}
 
 
 def kept(

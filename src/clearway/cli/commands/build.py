@@ -44,6 +44,21 @@ def build(
         str | None, typer.Option("--log", help="Print the log of a build instead.", metavar="ID")
     ] = None,
     limit: Most = 20,
+    retry: Annotated[
+        str | None,
+        typer.Option("--retry", help="Do a build again; what ended well is not run.", metavar="ID"),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option("--from", help="With --retry: run this step and those after it again.", metavar="STEP"),
+    ] = "",
+    rerun: Annotated[
+        str | None,
+        typer.Option("--rerun", help="Run all of a build again, with the same inputs.", metavar="ID"),
+    ] = None,
+    cancel: Annotated[
+        str | None, typer.Option("--cancel", help="Stop a build instead.", metavar="ID")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Run nothing: the steps, and what earlier builds answer.")
     ] = False,
@@ -59,6 +74,12 @@ def build(
         return OK
     if listing:
         return _list_builds(context, service, limit)
+    if cancel:
+        found = context.server.post(f"/v1/builds/{_quoted(cancel)}/cancel", {"reason": ""})
+        context.show(found, lambda: context.say(f"{found['id']}: {found['status']}, asked to stop"))
+        return OK
+    if retry or rerun:
+        return _again(context, retry, rerun, start, wait)
     if here is not None:
         service, ref = _send_tree(context, here, service, ref)
     if service is None:
@@ -115,6 +136,19 @@ def _print_build(context: Context, found: Any) -> None:
         context.say(
             "  built twice: the same bytes" if found["reproduced"] else "  built twice: DIFFERENT bytes"
         )
+
+
+def _again(context: Context, retry: str | None, rerun: str | None, start: str, wait: bool) -> int:
+    if retry and rerun:
+        raise CliError("--retry and --rerun are two ways to do it again", expected="one of them")
+    if rerun and start:
+        raise CliError("--rerun runs everything", expected="--retry ID --from STEP")
+    body = {"anew": "*" if rerun else start or None}
+    found = context.server.post(f"/v1/builds/{_quoted(retry or rerun or '')}/again", body)
+    if wait:
+        found = watch.build(context, found["id"])
+    context.show(found, lambda: _print_build(context, found))
+    return FAILED if found["status"] in ("failed", "cancelled") else OK
 
 
 def _send_tree(context: Context, folder: Path, service: str | None, ref: str) -> tuple[str, str]:

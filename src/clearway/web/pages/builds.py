@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from clearway import access, build
 from clearway.kernel import ClearwayError
 from clearway.web.guard import COOKIE, who
+from clearway.web.timeline import timeline
 from clearway.web.visit import Visit
 
 LOOK_EVERY_S = 0.3
@@ -38,11 +39,26 @@ def show(visit: Visit) -> Response:
     """One build."""
     with visit.database.read() as uow:
         found = build.get(uow, visit.part("id"))
-        may_cancel = visit.may(uow, "build:run", service=found.service)
+        may_run = visit.may(uow, "build:run", service=found.service)
         failing = _failing(uow, found)
         reports = build.reports_of(uow, found.id)
+        stages = build.stages(uow, found.id)
     template = "parts/build-live.html" if visit.partial else "build.html"
-    return visit.page(template, build=found, may_cancel=may_cancel, failing=failing, reports=reports)
+    return visit.page(
+        template,
+        build=found,
+        may_run=may_run,
+        failing=failing,
+        reports=reports,
+        timeline=timeline(stages, visit.database.clock()),
+    )
+
+
+def again(visit: Visit) -> Response:
+    """Do it again: what had not ended well, from a step on, or all of it."""
+    with visit.database.begin() as uow:
+        made = build.again(uow, visit.actor, visit.part("id"), anew=visit.said("anew") or None)
+    return visit.go(f"/builds/{made.id}", "The build is queued.")
 
 
 def _failing(uow: Any, found: build.Build) -> list[str]:

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0029_pre_builds_of_others"
-down_revision = "0028_pre_reports"
+revision = "0030_pre_builds_of_others"
+down_revision = "0029_pre_build_stages"
 branch_labels = None
 depends_on = None
 
