@@ -9,7 +9,7 @@ from .flows import FLOWS
 from .graph import PlannedStep
 from .model import Build, BuildFailed
 from .planning import Planned, plan
-from .ports import Packages, Sandbox
+from .ports import Images, Packages, Sandbox
 from .reports import Report, reports_of
 from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, again, cancel, find, get, log, points, request
@@ -31,6 +31,7 @@ __all__ = [
     "Cache",
     "Entry",
     "Identity",
+    "Images",
     "Issuers",
     "LogPart",
     "Packages",

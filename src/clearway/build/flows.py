@@ -24,7 +24,7 @@ from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, stages, store
 from .learning import learn
-from .recipes import cmake, python, script
+from .recipes import cmake, containerfile, python, script
 from .steps import Over, Steps
 from .work import Facts, Work
 
@@ -37,6 +37,7 @@ RECIPES: Mapping[str, Recipe] = {
     "script": script.make,
     "make": script.make,
     "cmake": cmake.make,
+    "containerfile": containerfile.make,
 }
 
 

@@ -128,6 +128,22 @@ class Packages(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image that builds may start from."""
+
+    reference: str  # NAME@sha256:..., as it was asked for
+    digest: str  # of the manifest for this kind of machine
+    path: Path  # its manifest, configuration and layers, as files that nobody writes any more
+
+
+class Images(Protocol):
+    """Brings images; like Packages, a part of the build with a network."""
+
+    def fetch(self, reference: str, write: Write, watch: Watch) -> Image:
+        """The image of this digest. Runs no code of it. Raises Permanent when there is none, Retry."""
+
+
 Program = Callable[[Job], Generator[bytes, None, int]]
 
 
@@ -163,6 +179,22 @@ class FakeSandbox:
                 running.close()
                 return Ended("timeout", -9, seconds)
             time.sleep(0)
+
+
+@dataclass
+class FakeImages:
+    """The fake: has the images that it was given, by reference."""
+
+    images: Mapping[str, Image] = field(default_factory=dict)
+
+    def fetch(self, reference: str, write: Write, watch: Watch) -> Image:
+        """See Images.fetch."""
+        from clearway.kernel import Permanent
+
+        watch()
+        if reference not in self.images:
+            raise Permanent(f"there is no image {reference}")
+        return self.images[reference]
 
 
 @dataclass

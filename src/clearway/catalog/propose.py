@@ -290,7 +290,8 @@ def _containerfile(files: Mapping[str, str], folder: str) -> _Draft:
     file = next(name for name in _CONTAINERFILES if name in files)
     draft = _Draft(_slug(folder), "containerfile")
     draft.why.append(f"containerfile: {file} builds an image")
-    draft.missing.append("images cannot be built yet; `recipe: script` builds what commands can build")
+    if loose := _loose_bases(files[file]):
+        draft.missing.append(f"name {' and '.join(loose)} by digest in {file}: NAME@sha256:...")
     if file != "Containerfile":
         draft.build["file"] = file
     words = _first(r"^[ \t]*CMD[ \t]+(\[.*\])[ \t]*$", files[file], re.MULTILINE)
@@ -326,6 +327,19 @@ def _cmake(files: Mapping[str, str], folder: str) -> _Draft:
         )
     draft.missing.append("add `process` when the program serves; " + _ONLY_PYTHON)
     return draft
+
+
+def _loose_bases(text: str) -> list[str]:
+    """The bases of a Containerfile that are not named by their digest."""
+    stages: set[str] = {"scratch"}
+    found = []
+    for line in re.findall(r"^[ \t]*FROM[ \t]+(.+)$", text, re.MULTILINE | re.IGNORECASE):
+        words = [word for word in line.split() if not word.startswith("--")]
+        if words and words[0].lower() not in stages and "@sha256:" not in words[0]:
+            found.append(words[0])
+        if len(words) == 3:
+            stages.add(words[2].lower())
+    return list(dict.fromkeys(found))[:5]
 
 
 def _make(files: Mapping[str, str], folder: str) -> _Draft:

@@ -196,7 +196,7 @@ class Build(_Steps):
     """How the repository becomes artifacts."""
 
     recipe: Literal["python", "node", "maven", "make", "cmake", "containerfile", "script"]
-    """The kind of build; node, maven and containerfile are read, and not built yet."""
+    """The kind of build; node and maven are read, and not built yet."""
     python: str = Field(default=">=3.11", max_length=100)
     """Python recipe: the interpreter versions that the service runs on."""
     target: str = Field(default="all", min_length=1, max_length=100)
@@ -205,6 +205,8 @@ class Build(_Steps):
     """CMake recipe: options for the configuration, such as `-DWITH_TLS=ON`."""
     file: str = Field(default="Containerfile", min_length=1, max_length=200)
     """Containerfile recipe: the file, relative to the service's path."""
+    arguments: dict[VariableName, str] = Field(default={}, max_length=50)
+    """Containerfile recipe: values for its ARG instructions; never secrets."""
     test: tuple[Word, ...] = ()
     """The command that tests the result, run inside the sandbox; empty when there are no tests."""
     reports: Reports = Reports()

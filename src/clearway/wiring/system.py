@@ -27,6 +27,7 @@ from clearway.integrations.apprise import AppriseSender
 from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
+from clearway.integrations.images import Skopeo
 from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.oidc_issuers import FetchedIssuers
 from clearway.integrations.prometheus import TextScraper
@@ -90,6 +91,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         build.Sandbox: make_sandbox(settings.sandbox),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Issuers: FetchedIssuers(),
+        build.Images: Skopeo(settings.folder("images")),
         build.Workshop: build.Workshop(settings.folder("builds")),
         build.Cache: build.Cache(settings.folder("cache")),
         deploy.Target: LocalTarget(settings.folder("run")),

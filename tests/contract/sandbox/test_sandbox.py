@@ -389,7 +389,8 @@ def test_files_in_memory_have_their_limit(apart: Bench) -> None:
 import os, multiprocessing
 multiprocessing.Lock()  # needs /dev/shm
 open('/dev/null', 'w').write('x')
-for folder, most in (('/tmp', 64), ('/dev/shm', 16), ('/run', 1), ('/dev', 0)):
+limits = {'/tmp': 64, '/dev/shm': 16, '/run': 1, '/dev': 0, '': 0, '/etc': 0, '/sys': 0}
+for folder, most in limits.items():
     wrote = 0
     try:
         with open(folder + '/big', 'wb', buffering=0) as out:
@@ -402,3 +403,5 @@ for folder, most in (('/tmp', 64), ('/dev/shm', 16), ('/run', 1), ('/dev', 0)):
     limits = Limits(seconds=60, memory_bytes=64 << 20)
     ended = apart.run(("python", "-c", code), limits=limits)
     assert ended.code == 0, bytes(apart.output)
+    assert apart.output.count(b"No space left on device") == 3
+    assert apart.output.count(b"Read-only file system") == 4

@@ -48,7 +48,7 @@ _MARK = "clearway-container-"  # how the folders of jobs, and their control grou
 _GROUPS = Path("/sys/fs/cgroup")
 _INSIDE = "/run/launch.py"
 _USER, _OTHERS, _COUNT = 1000, 100_000, 1000  # the job's user; who stands for all others on this machine
-_SLACK = 1.25  # the group's limit of memory, for what our own looks miss
+_SLACK = 2.5  # the group's limit of memory: files in memory count there too, and our own looks come first
 
 
 class Container:
@@ -113,6 +113,7 @@ class Container:
                     write=write,
                     watch=watch,
                     end=stop_guard,
+                    own_processes=True,
                 )
             finally:
                 self._forget(state)
@@ -234,7 +235,7 @@ def _folder() -> Iterator[Path]:
                 (root / name).symlink_to(os.readlink(f"/{name}"))
         for path in (root, *root.iterdir()):
             if not path.is_symlink():
-                path.chmod(0o755)
+                path.chmod(0o777 if path.name in ("tmp", "run") else 0o755)  # the runtime copies the mode
         for name in ("tmp", "empty"):
             (state / name).mkdir(mode=0o755)
         (state / "containers.conf").write_text('[engine]\nevents_logger = "none"\n')

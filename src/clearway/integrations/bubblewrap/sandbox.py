@@ -4,7 +4,7 @@ Rules:
 1. In bubblewrap a job has its own root, processes, host name and user, no network but loopback, and sees of
    the machine only /usr, the Python that runs Clearway, and its mounts; it writes only to writable mounts.
 2. What a job keeps in memory by files is limited too: its /tmp holds `memory_bytes` at most, its /dev/shm
-   a quarter of that; /dev is read-only.
+   a quarter of that; the rest of its root, and /dev, is read-only.
 3. Packages of the machine's Python are hidden: what a build imports, it was given.
 4. A plain process promises nothing of this, and says so in its mode and builder id.
 """
@@ -173,7 +173,7 @@ class Bubblewrap:
                 words += ["--symlink", os.readlink(path), str(path)]
             elif path.is_dir():
                 words += ["--ro-bind", str(path), str(path)]
-        words += ["--proc", "/proc", "--dev", "/dev"]
+        words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/sys"]
         words += self._memory("/dev/shm", job.limits.memory_bytes // 4)  # noqa: S108 - the job's own
         words += ["--remount-ro", "/dev"]
         words += self._memory("/tmp", job.limits.memory_bytes)  # noqa: S108 - the job's own
@@ -205,7 +205,7 @@ class Bubblewrap:
         words += ["--ro-bind", str(LAUNCH), _LAUNCH_INSIDE]
         for mount in job.mounts:
             words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
-        return words
+        return [*words, "--remount-ro", "/"]  # memory too, of which there would be no end
 
 
 class Plain:

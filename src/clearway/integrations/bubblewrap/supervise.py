@@ -35,10 +35,12 @@ def supervise(
     keep_open: Sequence[int] = (),
     umask: int = 0o022,
     writes: Sequence[Path] = (),
+    own_processes: bool = False,
 ) -> Ended:
     """Run `argv`, which inherits the descriptors `keep_open`; `end` kills it with all that belongs to it.
 
-    What it puts into the folders `writes` counts for its limit of disk. See Sandbox.run for the promises.
+    What it puts into the folders `writes` counts for its limit of disk. With `own_processes`, only those that
+    live in another namespace than ours count. See Sandbox.run for the promises.
     """
     began = time.monotonic()
     meter = Meter(writes, limits)
@@ -57,7 +59,7 @@ def supervise(
     except OSError as error:
         raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error
     try:
-        state = _follow(process, _Looks(process, began, limits, meter, watch), write)
+        state = _follow(process, _Looks(process, began, limits, meter, watch, own_processes), write)
     finally:
         if process.poll() is None:
             end(process)
@@ -72,9 +74,15 @@ class _Looks:
     """Looks now and then whether the job may go on; also when it says nothing, or has closed its output."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], began: float, limits: Limits, meter: Meter, watch: Watch
+        self,
+        process: subprocess.Popen[bytes],
+        began: float,
+        limits: Limits,
+        meter: Meter,
+        watch: Watch,
+        own: bool,
     ) -> None:
-        self._pid, self._began = process.pid, began
+        self._pid, self._began, self._own = process.pid, began, own
         self._limits, self._meter, self._watch = limits, meter, watch
         self._next = began + LOOK_S
 
@@ -86,7 +94,7 @@ class _Looks:
         if now < self._next:
             return None
         self._watch()
-        found = _excess(self._pid, self._limits) or ("disk" if self._meter.exceeded() else None)
+        found = _excess(self._pid, self._limits, self._own) or ("disk" if self._meter.exceeded() else None)
         self._next = time.monotonic() + LOOK_S
         return found
 
@@ -130,12 +138,14 @@ def _finish(
     return "exited"
 
 
-def _excess(pid: int, limits: Limits) -> State | None:
+def _excess(pid: int, limits: Limits, own: bool) -> State | None:
     """Limits over all processes of the job together; one process alone has its own from the kernel."""
     try:
         found = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return None
+    if own:
+        found = [each for each in found if _namespace(each.pid) not in (None, _namespace("self"))]
     if len(found) > limits.processes:
         return "processes"
     memory = 0
@@ -145,3 +155,11 @@ def _excess(pid: int, limits: Limits) -> State | None:
         except psutil.Error:
             continue
     return "memory" if memory > limits.memory_bytes else None
+
+
+def _namespace(pid: int | str) -> str | None:
+    """The namespace of processes that one lives in; None when it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None

@@ -1,0 +1,5 @@
+"""Fetches the images that builds start from."""
+
+from .skopeo import Skopeo
+
+__all__ = ["Skopeo"]
