@@ -29,6 +29,8 @@ from clearway.artifacts.model import pre_authentication, statement_bytes
 from clearway.build import Sandbox
 from clearway.build.ports import FakePackages, Job, Limits, Mount
 from clearway.cli import supervise
+from clearway.cli.doctor import examine
+from clearway.cli.exits import CliError
 from clearway.integrations.bubblewrap import Bubblewrap, Container, Plain
 from clearway.integrations.signer_process import ProcessSigner, serve
 from clearway.kernel import Invalid, Permanent, Retry
@@ -410,6 +412,22 @@ def test_clearway_starts_it_with_its_settings(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_doctor_asks_it(tmp_path: Path, signing: Signing) -> None:
+    """Whether it answers, and by which key; that it is away is a finding with what to do."""
+
+    def nobody() -> Any:
+        raise CliError("no server")
+
+    def said() -> dict[str, str]:
+        return next(each for each in examine(tmp_path, nobody) if each["name"] == "signer")
+
+    (keyid,) = signing.client.public_keys()
+    assert (said()["status"], keyid[:16] in said()["message"]) == ("ok", True)
+    signing.kill()
+    assert (said()["status"], "logs/signer.log" in said()["todo"]) == ("warning", True)
+    assert [each for each in examine(tmp_path / "new", nobody) if each["name"] == "signer"] == []
 
 
 def test_only_root_gives_it_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,7 +154,11 @@ def _checks(expected: Expectations) -> Iterator[tuple[str, Check]]:
         ("service", expected.services, (*outer, "service")),
         ("repository", expected.repositories, (*outer, "repository")),
         ("ref", expected.refs, (*outer, "ref")),
-        ("signing key's place", expected.signer, ("buildDefinition", "internalParameters", "signer", "key")),
+        (
+            "place of the signing key",
+            expected.signer,
+            ("buildDefinition", "internalParameters", "signer", "key"),
+        ),
     ):
         if patterns:
             yield f"of a {name} you expect", _matching(patterns, path)

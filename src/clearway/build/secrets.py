@@ -123,6 +123,16 @@ def open_secrets(uow: UnitOfWork, service: str, names: Sequence[str], *, landed:
     return {name: cipher.decrypt(rows[name].sealed) for name in names}
 
 
+def every_value(uow: UnitOfWork, service: str) -> list[bytes]:
+    """What must not be in anything that is kept of a build of the service."""
+    query = sa.select(secret_table.c.sealed).where(secret_table.c.service == service)
+    sealed = uow.connection.execute(query).scalars().all()
+    if not sealed:
+        return []
+    cipher = uow.tool(config.Cipher)
+    return [cipher.decrypt(each) for each in sealed]
+
+
 def _names(uow: UnitOfWork, service: str) -> str:
     return ", ".join(each.name for each in secrets(uow, service)) or "none is set"
 

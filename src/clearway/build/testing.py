@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+from clearway.kernel import ClearwayError
 
 from .log import Step
 from .model import BuildFailed, count_tests, tell_tests
@@ -34,6 +37,12 @@ def left_by_steps(work: Work) -> dict[str, Any] | None:
     must_be_read(reports)
     found = _numbers(counted(reports))
     return {"ok": found["failed"] == 0, **found} if found else None
+
+
+def left_by_failed(work: Work) -> None:
+    """Keep what a step left that failed: people want to read which tests did. Its failure goes first."""
+    with suppress(ClearwayError):
+        collect(work)
 
 
 def _numbers(found: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +21,8 @@ Check = dict[str, str]
 
 def examine(home: Path, find: Callable[[], Profile]) -> list[Check]:
     """Every check, whatever the others say."""
-    return [_python(), _git(), _sandbox(), _router(), _folder(home), _disk(home), *_server(find)]
+    own = [_python(), _git(), _sandbox(), _router(), _folder(home), _disk(home), *_signer(home)]
+    return [*own, *_server(find)]
 
 
 def _said(name: str, status: str, message: str, todo: str = "") -> Check:
@@ -101,6 +104,28 @@ def _disk(home: Path) -> Check:
         if free < LEAST_FREE
         else _said("disk", "ok", text)
     )
+
+
+def _signer(home: Path) -> list[Check]:
+    """Whether the process that holds the signing key answers; nothing where none was ever started."""
+    if not (home / "signer").is_dir():
+        return []
+    held = os.open(home / "signer", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(5)
+            caller.connect(f"/proc/self/fd/{held}/socket")  # a home's path can be longer than an address
+            caller.sendall(b"who\n")
+            said = caller.makefile("rb").readline(1000)
+        about = json.loads(said.removeprefix(b"ok ")) if said.startswith(b"ok ") else {}
+        if about:
+            return [_said("signer", "ok", f"key {about['keyid'][:16]}, process {about['pid']}")]
+        return [_said("signer", "warning", said.decode(errors="replace").strip()[:200])]
+    except (OSError, ValueError, KeyError) as error:
+        todo = "Builds wait for it. `clearway up` starts it; see logs/signer.log in the home folder."
+        return [_said("signer", "warning", f"it does not answer: {error}", todo)]
+    finally:
+        os.close(held)
 
 
 def _server(find: Callable[[], Profile]) -> list[Check]:

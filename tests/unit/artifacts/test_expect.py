@@ -145,7 +145,7 @@ def test_what_meets_every_line_is_verified(file: Path) -> None:
         (PROVENANCE, provenance(repository="https://evil.example.com/shop.git"), "a repository you expect"),
         (PROVENANCE, provenance(ref="main"), "of a ref you expect: it says main"),
         (PROVENANCE, provenance(service="till"), "of a service you expect"),
-        (PROVENANCE, provenance(key="file"), "signing key's place"),
+        (PROVENANCE, provenance(key="file"), "of a place of the signing key you expect: it says file"),
         (TEST_RESULT, {"result": "FAILED"}, "the tests passed, 5 or more: the result is FAILED"),
         (TEST_RESULT, {"result": "PASSED", "counts": {"passed": 4}}, "4 passed"),
         (TEST_RESULT, {"result": "PASSED", "passedTests": ["a"]}, "1 passed"),

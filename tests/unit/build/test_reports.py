@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import subprocess
@@ -22,7 +23,8 @@ from clearway.build.model import BuildFailed
 from clearway.build.ports import FakePackages, FakeSandbox, Job
 from clearway.build.reports import coverage, junit, sarif
 from clearway.catalog import load_definition
-from clearway.kernel import Invalid, sha256
+from clearway.config import Cipher, FakeCipher
+from clearway.kernel import SYSTEM, Invalid, sha256
 from clearway.storage import Blobs
 
 Reader = Callable[[IO[bytes]], dict[str, Any]]
@@ -359,6 +361,37 @@ def test_steps_that_test_by_themselves_count_too(builder: Builder, made: Made, s
         "succeeded",
         {"ok": True, "passed": 1, "failed": 0, "skipped": 0, "total": 1},
     )
+
+
+def test_a_step_that_fails_leaves_its_reports(builder: Builder, made: Made, sandbox: FakeSandbox) -> None:
+    """A script's own test step is where people look first."""
+    sandbox.programs = {"make-it": leaving({"unit.xml": JUNIT}, code=1)}
+    script_service(made, "  - {name: test, run: [make-it]}\n", extra="  reports: {junit: ['*.xml']}\n")
+    done = builder.run()
+    assert (done.status, "step test failed" in (done.error or "")) == ("failed", True)
+    assert [each.summary["failed"] for each in reports(builder, done)] == [2]
+
+
+@pytest.mark.parametrize("form", [lambda value: value, lambda value: base64.b64encode(b"x" + value)])
+def test_a_report_with_a_secret_in_it_is_not_kept(
+    builder: Builder, made: Made, sandbox: FakeSandbox, form: Callable[[bytes], bytes]
+) -> None:
+    """What the log masks is not shown on a page, and not for everybody to download, in any of its forms."""
+    builder.database.tools[Cipher] = FakeCipher()
+    with builder.database.begin() as uow:
+        build.set_secret(uow, SYSTEM, "shop", "TOKEN", "hunter2-hunter2")
+    text = b"<testsuite><testcase name='a'><failure>%b</failure></testcase></testsuite>"
+    done = run(
+        builder,
+        made,
+        sandbox,
+        {"unit.xml": text % form(b"hunter2-hunter2")},
+        "  reports: {junit: ['*.xml']}\n",
+    )
+    (found,) = reports(builder, done)
+    assert (done.status, found.error, found.digest) == ("failed", "it holds a secret of the service", "")
+    assert "hunter2" not in json.dumps(dict(found.summary)) + (done.error or "")
+    assert not [path for path in (builder.workshop.root.parent / "blobs").rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

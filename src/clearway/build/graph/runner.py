@@ -29,6 +29,7 @@ from clearway.build.ports import Mount
 from clearway.build.secrets import open_secrets
 from clearway.build.stages import Stages
 from clearway.build.stages import State as StageState
+from clearway.build.testing import left_by_failed
 from clearway.build.work import Work
 from clearway.kernel import ClearwayError, Invalid
 
@@ -227,6 +228,7 @@ class Runner:
         began = time.monotonic()
         code = self._command(work, node, variables)
         if code:
+            left_by_failed(work)
             raise BuildFailed(
                 f"step {node.name} failed with exit code {code}", todo="The log shows its words."
             )

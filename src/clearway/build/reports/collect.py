@@ -4,19 +4,24 @@ Rules:
 1. A report is a plain file of the bench behind no link, copied to where no job writes before it is read.
 2. Numbers and sizes are limited; what is over is an error, not left out in silence.
 3. A report that cannot be read is kept, and fails the build: somebody relies on it.
+4. A report with a secret of the service in it, in any form that the log masks, is not kept.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from clearway import artifacts
 from clearway.build import outputs
+from clearway.build.masking import gives_away
 from clearway.build.model import BuildFailed
 from clearway.build.products import digest_file
+from clearway.build.secrets import every_value
 from clearway.build.work import Work
+from clearway.storage import read_chunks
 
 from . import coverage, junit, sarif
 from .kept import Report, replace_reports
@@ -37,6 +42,10 @@ def collect(work: Work) -> list[Report]:
     has its reports too. The caller decides what an error means: see `must_be_read`.
     """
     wanted = work.definition.build.reports
+    if not any(getattr(wanted, kind) for kind in READERS):
+        return []
+    with work.database.read() as uow:
+        secrets = every_value(uow, work.build.service)
     found: list[Report] = []
     for kind in READERS:
         globs: Sequence[str] = getattr(wanted, kind)
@@ -49,7 +58,7 @@ def collect(work: Work) -> list[Report]:
             raise BuildFailed(
                 f"{len(names)} files match the reports {kind}", expected=f"at most {MOST_FILES}"
             )
-        found += [_kept(work, kind, name) for name in names]
+        found += [_kept(work, kind, name, secrets) for name in names]
     with work.database.begin() as uow:
         replace_reports(uow, work.build.id, READERS, found)
     for each in found:
@@ -72,18 +81,20 @@ def must_be_read(found: Sequence[Report]) -> None:
             )
 
 
-def _kept(work: Work, kind: str, name: str) -> Report:
+def _kept(work: Work, kind: str, name: str, secrets: Sequence[bytes]) -> Report:
     try:
         name.encode()
     except UnicodeEncodeError:
         shown = name.encode(errors="replace").decode()
         return Report(kind, shown, "", 0, {}, "its name is no text")
-    place = work.workshop.fresh(work.build.id, "report") / "report"
+    place = work.workshop.fresh(work.build.id, f"report-{threading.get_ident()}") / "report"
     try:
         outputs.copy(work.bench.source, f"{work.project}/{name}", place, MOST_BYTES)
         digest, size = digest_file(place), place.stat().st_size
     except (BuildFailed, FileNotFoundError) as error:
         return Report(kind, name, "", 0, {}, str(error))
+    if secrets and gives_away(secrets, read_chunks(place)):
+        return Report(kind, name, "", 0, {}, "it holds a secret of the service")
     artifacts.keep_file(work.blobs, place, expected=digest)
     try:
         return Report(kind, name, digest, size, _read(kind, place))
