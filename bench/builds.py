@@ -27,9 +27,9 @@ service: noop
 build:
   recipe: script
   steps:
-    - {name: one, run: ["true"]}
-    - {name: two, run: ["true"]}
-    - {name: three, run: ["true"]}
+    - {name: one, run: ["true"], cache: false}
+    - {name: two, run: ["true"], cache: false}
+    - {name: three, run: ["true"], cache: false}
   outputs: [output.txt]
 """
 PLATFORM = """\

@@ -1,0 +1,89 @@
+"""What builds cost: a step, a whole build, one that is answered by an earlier one."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.builds import PLATFORM
+from bench.figures import Figure, median, spread, timed
+from bench.running import Running, clearway_up, git_repository
+
+COMMAND = "make bench ONLY=build"
+TEN = 10
+
+
+def definition(steps: int, *, cache: bool) -> str:
+    """A build of so many steps that do nothing, one after the other."""
+    rows = "".join(
+        f"    - {{name: step-{number}, run: ['true'], cache: {str(cache).lower()}}}\n"
+        for number in range(steps)
+    )
+    return f"service: noop\nbuild:\n  recipe: script\n  outputs: [output.txt]\n  steps:\n{rows}"
+
+
+@contextlib.contextmanager
+def serving(sandbox: str, **services: str) -> Iterator[Running]:
+    """A Clearway with this kind of sandbox that knows these services, each with its clearway.yaml."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        (home / "clearway.toml").write_text(f'sandbox = "{sandbox}"\n')
+        with clearway_up(home) as (running, _):
+            for number, (name, text) in enumerate(services.items()):
+                files = {"clearway.yaml": text.replace("noop", name), "output.txt": "made before\n"}
+                repository = git_repository(Path(folder) / name, files)
+                platform = PLATFORM.format(repository=repository).replace("name: noop", f"name: {name}")
+                if number:
+                    platform = platform.rpartition("---")[2]
+                running.post("/v1/apply", {"files": {"p.yaml": platform}})
+            yield running
+
+
+def built(running: Running, service: str, *, twice: bool) -> float:
+    """Seconds from the request to the end, as seen by who asked."""
+    began = time.perf_counter()
+    build = running.post("/v1/builds", {"service": service, "twice": twice})
+    while (found := running.get(f"/v1/builds/{build['id']}"))["status"] in ("queued", "running"):
+        time.sleep(0.002)
+    if found["status"] != "succeeded":
+        raise RuntimeError(found["error"])
+    return time.perf_counter() - began
+
+
+def step_ms() -> list[Figure]:
+    """A step more: builds of eleven steps against builds of one, less the bare commands."""
+    found = []
+    for sandbox, name in (("bubblewrap", "build.sandbox_step_ms"), ("plain", "build.plain_step_ms")):
+        texts = {"one": definition(1, cache=False), "eleven": definition(TEN + 1, cache=False)}
+        added, alone = [], []
+        with serving(sandbox, **texts) as running:
+            for service in texts:
+                built(running, service, twice=False)  # the first one clones
+            for _ in range(10):
+                alone.append(1000 * timed(lambda: subprocess.run(["true"], check=True)))
+                few, many = (built(running, service, twice=False) for service in texts)
+                added.append(1000 * (many - few) / TEN - alone[-1])
+        note = f"(a build of {TEN + 1} steps less one of 1) / {TEN}, less the bare command"
+        value, bare = median(added), median(alone)
+        found.append(Figure(name, value, "ms", "the bare command", bare, 10, spread(added), COMMAND, note))
+    return found
+
+
+def cached_10_steps_ms() -> list[Figure]:
+    """A build of ten steps that changed nothing: every step is answered by the one before."""
+    with serving("auto", ten=definition(TEN, cache=True)) as running:
+        cold = [1000 * built(running, "ten", twice=True)]
+        again = [1000 * built(running, "ten", twice=True) for _ in range(15)]
+    note = (
+        f"from the request to its end, with fetch, evidence and ledger; the first one took {cold[0]:.0f} ms"
+    )
+    value = median(again)
+    return [Figure("build.cached_10_steps_ms", value, "ms", "limit", 300.0, 15, spread(again), COMMAND, note)]
+
+
+FIGURES = (step_ms, cached_10_steps_ms)
