@@ -1,11 +1,12 @@
 """From a commit to artifacts with evidence: built apart, twice, without a network."""
 
+from clearway.source import HistoryMoved
 from clearway.workflow import Chore
 
+from . import flows, pushed
 from .attested import Admitted, Identity, Issuers, Place, Received, admit, attest, claimed_for, locate
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
-from .flows import FLOWS
 from .graph import PlannedStep
 from .model import Build, BuildFailed
 from .planning import Planned, plan
@@ -19,11 +20,14 @@ from .store import Point
 from .surroundings import Surroundings
 from .workshop import Workshop
 
+FLOWS = {**flows.FLOWS, **pushed.FLOWS}
+SUBSCRIBERS = ((HistoryMoved, pushed.on_history_moved),)
 CHORES = (Chore("build.evict", 600.0, evict),)
 
 __all__ = [
     "CHORES",
     "FLOWS",
+    "SUBSCRIBERS",
     "Admitted",
     "Build",
     "BuildFailed",

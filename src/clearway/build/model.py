@@ -102,6 +102,14 @@ def choose_version(
     return f"{named or UNNAMED}+g{sha[:8]}"
 
 
+def version_of_tag(tag: str, rules: Versioning | None = None) -> str | None:
+    """The version that a tag names; None when it names none."""
+    if rules is not None:
+        return rules.highest([tag])
+    match = _TAG.match(tag.rpartition("/")[2])
+    return match.group(1) if match else None
+
+
 def name_version(version: str, built: str) -> str:
     """A version that nothing named takes the name that the package gave itself when it was built."""
     if not version.startswith(f"{UNNAMED}+g"):

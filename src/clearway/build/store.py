@@ -97,6 +97,17 @@ def cancel_asked(uow: UnitOfWork, build_id: str) -> str | None:
     return uow.connection.execute(_ASKED, {"build_id": build_id}).scalar()
 
 
+def built(uow: UnitOfWork, service: str, commit: str) -> bool:
+    """Whether a build of this commit waits, runs or succeeded, under whatever name it was asked for."""
+    table = build_table.c
+    query = sa.select(table.id).where(
+        table.service == service,
+        sa.or_(table.commit == commit, table.ref == commit),
+        table.status.in_((*OPEN, "succeeded")),
+    )
+    return uow.connection.execute(query.limit(1)).first() is not None
+
+
 def stages_of(uow: UnitOfWork, build_id: str) -> list[dict[str, Any]] | None:
     """The stages of a build that has ended, as they were packed."""
     query = sa.select(build_table.c.stages).where(build_table.c.id == build_id)

@@ -48,6 +48,9 @@ class Service(Document):
     Clearway's home)."""
     branch: str = Field(default="main", min_length=1, max_length=200)
     """The branch that changes land on."""
+    builds: Literal["asked", "pushed"] = "asked"
+    """`pushed`: what comes to its branch, and version tags, are built when they are seen; for a declared
+    Repository, which is looked at by itself."""
     path: str = Field(default=".", min_length=1, max_length=500)
     """The folder of its clearway.yaml inside the repository."""
     depends_on: tuple[Name, ...] = ()
