@@ -119,9 +119,13 @@ def test_the_limits_in_the_guide_are_the_guards() -> None:
 
 def test_the_documents_of_the_guide_to_repositories_belong_together() -> None:
     """The example is accepted, and its service comes from its repository."""
-    (text,) = blocks("how-to/follow-a-repository.md", "yaml")
-    found = [each for each, _ in load_documents(text, "follow.md", by_kind(catalog.KINDS))]
-    assert found[1].repository == found[0].name  # type: ignore[attr-defined]
+    first, pushed = (
+        [each for each, _ in load_documents(text, "follow.md", by_kind(catalog.KINDS))]
+        for text in blocks("how-to/follow-a-repository.md", "yaml")
+    )
+    assert first[1].repository == first[0].name  # type: ignore[attr-defined]
+    assert pushed[0].repository == first[0].name  # type: ignore[attr-defined]
+    assert pushed[0].builds == "pushed"  # type: ignore[attr-defined]
 
 
 def test_the_guide_to_branching_shows_every_strategy() -> None:
