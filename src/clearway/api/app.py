@@ -36,6 +36,7 @@ from .routes import (
     releases,
     reports,
     repositories,
+    reproductions,
     system,
 )
 from .routes.events import Tail
@@ -50,6 +51,7 @@ ROUTERS = (
     reports,
     recipes,
     attestations,
+    reproductions,
     artifacts,
     releases,
     cuts,

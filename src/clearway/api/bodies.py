@@ -84,6 +84,19 @@ class BuildBody(Body):
     """Build a second time in a fresh sandbox, and compare digests."""
 
 
+class ReproduceBody(Body):
+    """What is to be rebuilt: an artifact, a build, or the newest build of a service or of its version."""
+
+    artifact: Digest | None = None
+    """The artifact's digest."""
+    build: Name | None = None
+    """A build, whose first artifact is meant."""
+    service: Name | None = None
+    """A service, of whose newest build the first artifact is meant."""
+    version: Annotated[str, Field(max_length=100)] | None = None
+    """With `service`: of this version."""
+
+
 class ReleaseBody(Body):
     """A release."""
 

@@ -33,6 +33,7 @@ FINDINGS = "https://clearway.dev/attestation/findings/v1"
 LICENCES = "https://clearway.dev/attestation/licences/v1"
 REPRODUCED = "https://clearway.dev/attestation/reproduced/v1"
 CLAIMED = "https://clearway.dev/attestation/claimed/v1"  # what another CI sent along
+REBUILT = "https://clearway.dev/attestation/rebuilt/v1"
 
 MAX_ENVELOPE = 16 << 20  # bytes of an envelope's payload
 MAX_SIGNATURES = 20

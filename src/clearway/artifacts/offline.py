@@ -18,6 +18,7 @@ from .model import (
     FINDINGS,
     LICENCES,
     PROVENANCE,
+    REBUILT,
     REPRODUCED,
     SBOM,
     TEST_RESULT,
@@ -137,7 +138,7 @@ def _unsaid(proven: Sequence[Proven], expected: Expectations | None) -> Iterator
     if expected is None or not (expected.repositories and expected.refs):
         yield "that this is the repository and the ref you expect: name them in a policy"
     kinds = {each.predicate_type for each in proven}
-    if REPRODUCED not in kinds:
+    if not kinds & {REPRODUCED, REBUILT}:
         yield "that another build would give the same bytes"
     if TEST_RESULT not in kinds:
         yield "that anything was tested"
@@ -167,6 +168,8 @@ def _tell(said: Mapping[str, Any]) -> str:
         case kind if kind == REPRODUCED:
             same = content.get("identical") is True
             return "built twice, same bytes" if same else "built twice, with DIFFERENT bytes"
+        case kind if kind == REBUILT:
+            return _tell_rebuilt(content)
         case kind if kind == COVERAGE:
             return f"coverage: {_said(inside(content, 'lines', 'percent'))} % of the lines ran in its tests"
         case kind if kind == FINDINGS:
@@ -194,3 +197,15 @@ def _tell_provenance(content: Mapping[str, Any]) -> str:
     where = f" of {place}" + (f" ({_said(inside(outer, 'ref'))})" if inside(outer, "ref") else "")
     builder = _said(inside(content, "runDetails", "builder", "id"))
     return f"built from commit {_said(commit)}{where if place else ''} by {builder}"
+
+
+def _tell_rebuilt(content: Mapping[str, Any]) -> str:
+    varied = content.get("varied")
+    count = len(varied) if isinstance(varied, list) else 0
+    match content.get("verdict"):
+        case "identical":
+            return f"rebuilt from its record with {count} things otherwise, same bytes"
+        case "equivalent":
+            return f"rebuilt from its record with {count} things otherwise, the same after normalisation"
+        case _:
+            return "rebuilt from its record, with DIFFERENT bytes"

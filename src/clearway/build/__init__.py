@@ -12,6 +12,11 @@ from .model import Build, BuildFailed
 from .planning import Planned, plan
 from .ports import Images, Packages, Sandbox
 from .reports import Report, reports_of
+from .reproduce import WORDS, NotRecorded, Reproduction, Score
+from .reproduce import get as reproduction
+from .reproduce import list_ as reproductions
+from .reproduce import request as request_reproduction
+from .reproduce import score_of as score
 from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, again, cancel, find, get, log, points, request
 from .service import list_ as list
@@ -28,6 +33,7 @@ __all__ = [
     "CHORES",
     "FLOWS",
     "SUBSCRIBERS",
+    "WORDS",
     "Admitted",
     "Build",
     "BuildFailed",
@@ -38,6 +44,7 @@ __all__ = [
     "Images",
     "Issuers",
     "LogPart",
+    "NotRecorded",
     "Packages",
     "Place",
     "Planned",
@@ -45,7 +52,9 @@ __all__ = [
     "Point",
     "Received",
     "Report",
+    "Reproduction",
     "Sandbox",
+    "Score",
     "Secret",
     "Stage",
     "Surroundings",
@@ -64,7 +73,11 @@ __all__ = [
     "points",
     "remove_secret",
     "reports_of",
+    "reproduction",
+    "reproductions",
     "request",
+    "request_reproduction",
+    "score",
     "secrets",
     "set_secret",
     "stages",

@@ -25,6 +25,8 @@ from clearway.workflow import Changed, Flow, Run
 from . import evidence, service, stages, store
 from .learning import learn
 from .recipes import cmake, containerfile, python, script
+from .reproduce import service as reproductions
+from .reproduce.flow import reproduce
 from .steps import Over, Steps
 from .work import Facts, Work
 
@@ -159,4 +161,12 @@ def _finish_once(database: Database, build_id: str, ended: dict[str, Any]) -> st
     return str(ended["status"])
 
 
-FLOWS: Mapping[str, Flow] = {service.RUN: Flow(run_build, queue="builds")}
+def run_reproduction(database: Database, run: Run, reproduction_id: str) -> None:
+    """Flow `build.reproduce`."""
+    reproduce(database, run, reproduction_id, RECIPES)
+
+
+FLOWS: Mapping[str, Flow] = {
+    service.RUN: Flow(run_build, queue="builds"),
+    reproductions.RUN: Flow(run_reproduction, queue="builds"),
+}

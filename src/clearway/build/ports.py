@@ -120,6 +120,12 @@ class Packages(Protocol):
         Raises Permanent when there is no such set, Retry when the index is away.
         """
 
+    def recall(self, name: str, version: str, digest: str, *, write: Write, watch: Watch) -> Wheel:
+        """The wheel with this digest, that was provided before: kept, or had again.
+
+        Raises Permanent when these bytes cannot be had any more, Retry when the index is away.
+        """
+
     def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """A folder with exactly these wheels installed: `site/` to import, `bin/` to run.
 
@@ -214,6 +220,15 @@ class FakePackages:
         if missing:
             raise Permanent(f"no package satisfies {', '.join(missing)}")
         return tuple(self.wheels[each] for each in sorted(set(requirements)))
+
+    def recall(self, name: str, version: str, digest: str, *, write: Write, watch: Watch) -> Wheel:
+        """See Packages.recall."""
+        from clearway.kernel import Permanent
+
+        for wheel in self.wheels.values():
+            if wheel.digest == digest:
+                return wheel
+        raise Permanent(f"{name} {version} {digest} cannot be had any more")
 
     def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """See Packages.environment: the folder is empty."""

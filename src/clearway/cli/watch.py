@@ -54,6 +54,20 @@ def build(context: Context, build_id: str) -> Any:
     return found
 
 
+def reproduction(context: Context, reproduction_id: str) -> Any:
+    """Wait until a rebuild was compared."""
+    path = f"/v1/reproductions/{reproduction_id}"
+    with (
+        _leaving("it goes on: clearway reproduce --list"),
+        context.working(f"reproduction {reproduction_id}") as tell,
+    ):
+        return until(
+            lambda: context.server.get(path),
+            lambda row: row["status"] not in ("queued", "running"),
+            lambda row: tell(f"{row['service']} {row['version']}: {row['status']}"),
+        )
+
+
 def cut(context: Context, cut_id: str) -> Any:
     """Wait until a release is cut: tagged, built and there, or failed."""
     path = f"/v1/cuts/{cut_id}"

@@ -159,6 +159,18 @@ def evidence_facts(statements: Iterable[Evidence]) -> dict[str, Any]:
         "findings": _findings(newest.get(artifacts.FINDINGS)),
         "licences": _licences(newest.get(artifacts.LICENCES)),
         "reproduced": reproduced is not None and reproduced.get("identical") is True,
+        "rebuilt": _rebuilt(newest.get(artifacts.REBUILT)),
+    }
+
+
+def _rebuilt(said: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the newest rebuild from its record gave; everything is no as long as there is none."""
+    listed = said.get("varied") if said is not None else None
+    return {
+        "present": said is not None,
+        "identical": said is not None and said.get("identical") is True,
+        "equivalent": said is not None and said.get("equivalent") is True,
+        "varied": [str(each) for each in listed] if isinstance(listed, list) else [],
     }
 
 

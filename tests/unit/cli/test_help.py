@@ -25,6 +25,7 @@ EXPECTED = {
         "apply",
         "init",
         "build",
+        "reproduce",
         "release",
         "promote",
         "approve",

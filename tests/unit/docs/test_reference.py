@@ -6,17 +6,22 @@ import importlib
 import re
 import runpy
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 from clearway import catalog, config
+from clearway.artifacts import REBUILT, Evidence
+from clearway.build.reproduce import CAUSES
+from clearway.build.surroundings import VARIATIONS
 from clearway.catalog import load_definition
 from clearway.integrations.cel import CelEvaluator
 from clearway.kernel import by_kind, load_documents
 from clearway.policy import Gate, check, decide
 from clearway.policy.language import FUNCTIONS, MAX_BRACKETS, MAX_CHARACTERS, MAX_COMPREHENSIONS, MAX_TOKENS
+from clearway.releases.facts import evidence_facts
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -94,6 +99,29 @@ def test_the_gates_of_the_guide_are_gates(cel: CelEvaluator) -> None:
     }
     gates = [Gate(name="g", rule=rule, reason="r") for rule in rules]
     assert [verdict.answer for verdict in decide(gates, facts, cel).verdicts] == ["yes"] * 7
+
+
+@pytest.mark.parametrize(("verdict", "answer"), [("identical", "yes"), ("different", "no"), (None, "no")])
+def test_the_gate_of_the_guide_to_reproducing_asks_for_it(
+    cel: CelEvaluator, verdict: str | None, answer: str
+) -> None:
+    """It lets in what a rebuild made again, and nothing that nobody tried."""
+    (text,) = blocks("how-to/reproduce.md", "yaml")[:1]
+    gate, _ = load_documents(text, "reproduce.md", by_kind(catalog.KINDS))[0]
+    assert isinstance(gate, Gate)
+    said = {"verdict": verdict, "identical": verdict == "identical", "varied": ["umask", "path"]}
+    found = [Evidence("e", "sha256:1", REBUILT, {"predicate": said}, {}, datetime.now(UTC))]
+    facts = {"evidence": evidence_facts(found if verdict else [])}
+    assert [each.answer for each in decide([gate], facts, cel).verdicts] == [answer]
+
+
+def test_the_guide_to_reproducing_names_every_variation_and_cause() -> None:
+    """Nothing is varied, and no cause is told, that the page does not explain."""
+    text = (DOCS / "how-to/reproduce.md").read_text(encoding="utf-8")
+    for each in VARIATIONS:
+        assert f"| `{each.name}` |" in text
+    for name in CAUSES:
+        assert f"`{name}`" in text
 
 
 def test_the_guide_shows_a_verdict_as_it_is(cel: CelEvaluator) -> None:

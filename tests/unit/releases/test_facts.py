@@ -78,3 +78,23 @@ def test_a_release_that_was_taken_back_did_not_do_well() -> None:
     assert not ran_there([back, head("b", 2), head("a", 0)], "b").succeeded
     again = ran_there([head("b", 4), back, head("b", 2), head("a", 0)], "b")
     assert again.since == NOW + timedelta(hours=4)
+
+
+def test_a_rebuild_from_the_record_is_a_fact_of_its_own() -> None:
+    """Building twice at once says nothing of it; the newest rebuild counts."""
+    assert evidence_facts([said(artifacts.REPRODUCED, {"identical": True})])["rebuilt"] == {
+        "present": False,
+        "identical": False,
+        "equivalent": False,
+        "varied": [],
+    }
+    rows = [
+        said(artifacts.REBUILT, {"identical": True, "equivalent": True, "varied": ["umask"]}),
+        said(artifacts.REBUILT, {"identical": False, "equivalent": True, "varied": ["umask", "path"]}),
+    ]
+    assert evidence_facts(rows)["rebuilt"] == {
+        "present": True,
+        "identical": False,
+        "equivalent": True,
+        "varied": ["umask", "path"],
+    }

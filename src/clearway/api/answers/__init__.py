@@ -13,13 +13,35 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from . import building, delivery, governance, history, platform, reports, rollouts, source, versions
+from . import (
+    building,
+    delivery,
+    governance,
+    history,
+    platform,
+    reports,
+    reproductions,
+    rollouts,
+    source,
+    versions,
+)
 from .shapes import Shape
 
 REFERENCE = "#/components/schemas/{model}"
 FORMS: dict[str, type[Any]] = {
     name: form
-    for room in (platform, delivery, building, rollouts, governance, versions, source, history, reports)
+    for room in (
+        platform,
+        delivery,
+        building,
+        rollouts,
+        governance,
+        versions,
+        source,
+        history,
+        reports,
+        reproductions,
+    )
     for name, form in vars(room).items()
     if isinstance(form, type) and issubclass(form, Shape) and form.__module__ == room.__name__
 }

@@ -57,6 +57,29 @@ class PythonPackages:
         found = self._installed(wanted) if prefer_installed else None
         return found if found is not None else self._fetched(wanted, write, watch)
 
+    def recall(self, name: str, version: str, digest: str, *, write: Write, watch: Watch) -> Wheel:
+        """See Packages.recall."""
+        if found := self._kept(digest):
+            return found
+        wanted = [Requirement(f"{name}=={version}")]
+        if not (self._installed(wanted) and self._kept(digest)):
+            self._fetched(wanted, write, watch)
+        if found := self._kept(digest):
+            return found
+        raise Permanent(
+            f"{name} {version} cannot be had with the digest {digest}",
+            todo="The wheelhouse has lost it, and the index gives other bytes under that version.",
+        )
+
+    def _kept(self, digest: str) -> Wheel | None:
+        """What lies in the wheelhouse under a digest, when it is still that."""
+        folder = self.root / "sha256" / digest.removeprefix("sha256:")
+        for path in sorted(folder.glob("*.whl")):
+            if sha256(path.read_bytes()) == digest:
+                package, version, *_ = parse_wheel_filename(path.name)
+                return Wheel(package, str(version), path, digest, "index")
+        return None
+
     def environment(self, wheels: Sequence[Wheel], into: Path | None = None) -> Path:
         """See Packages.environment."""
         if into is not None:
