@@ -28,6 +28,7 @@ PAGES = [
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod",
     "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till", "/where",
+    "/trusted-ci",
     "/services/shop/violations", "/services/till/violations", "/configuration",
     "/configuration/shop", "/configuration/shop/prod/GREETING", "/calendar", "/people", "/people/rita",
     "/me", "/nowhere",

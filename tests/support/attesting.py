@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from answers import Held
-from house import House
-from issuers import Issuer, azure_devops, github, gitlab, sign
+from house import PLATFORM, House
+from issuers import AUDIENCE, Issuer, azure_devops, github, gitlab, sign
+from servers import Settings
 
 from clearway import build
+from clearway.api import create_app
+from clearway.integrations.oidc_issuers import FetchedIssuers
 
 TRUST = """
 {{kind: TrustedCI, name: {name}, forge: {forge}, issuer: "{issuer}", audience: "{audience}",
@@ -65,6 +71,37 @@ class Ci:
 def digest(data: bytes) -> str:
     """As a part names it."""
     return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+
+
+@contextmanager
+def trusting(folder: Path, issuer: Issuer) -> Iterator[Ci]:
+    """A house that trusts the issuer as each of the three forges, for its shop."""
+    house = House(folder, platform=PLATFORM.replace("/nowhere", str(folder / "work")))
+    house.database.clock = lambda: datetime.now(UTC)
+    house.database.tools[build.Workshop] = build.Workshop(folder / "builds", reserve_bytes=0)
+    house.database.tools[build.Issuers] = FetchedIssuers()
+    for name, forge, repository, audience in (
+        ("hub", "github", "acme/shop", AUDIENCE),
+        ("lab", "gitlab", "acme/shop", AUDIENCE),
+        (
+            "azure",
+            "azure-devops",
+            "https://dev.azure.com/acme/store/_git/shop",
+            "api://AzureADTokenExchange",
+        ),
+    ):
+        path = "" if forge == "github" else f"/{name}"
+        house.apply(
+            TRUST.format(
+                name=name, forge=forge, issuer=issuer.url + path, repository=repository, audience=audience
+            )
+        )
+    client = Held(create_app(house.database, Settings(folder)), raise_server_exceptions=False)
+    try:
+        yield Ci(house, issuer, client)
+    finally:
+        client.close()
+        house.database.dispose()
 
 
 Forge = Callable[..., dict[str, Any]]

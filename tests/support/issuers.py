@@ -170,7 +170,7 @@ def elsewhere(_: Request) -> Response:
 def issuing() -> Iterator[Issuer]:
     """An issuer on the loopback interface."""
     made = Issuer()
-    app = Starlette(routes=[Route("/{path:path}", made.serve)])
+    app = Starlette(routes=[Route("/{path:path}", made.serve, methods=["GET", "POST"])])
     with serving(app) as url:
         made.url = url
         yield made

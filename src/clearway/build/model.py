@@ -19,7 +19,11 @@ Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 UNNAMED = "0.0.0"
 OPEN: tuple[Status, ...] = ("queued", "running")
 
-_LEVELS = {"bubblewrap": 3}  # addressed, self-assessed, and only where Clearway is a service for others
+# Addressed, self-assessed, and only where Clearway is a service for others.
+_LEVELS = {
+    "bubblewrap": 3,
+    "container": 3,
+}
 _TAG = re.compile(r"v?(\d+\.\d+\.\d+(?:[-+.]?[0-9A-Za-z][0-9A-Za-z.+-]*)?)\Z")
 
 

@@ -88,7 +88,7 @@ def read_lines(text: str) -> list[Stage]:
             elif told["end"] in found:
                 name = told.pop("end")
                 found[name] = Stage(**{**asdict(found[name]), **told, "finished_at": at})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             continue
     return list(found.values())[:MOST]
 

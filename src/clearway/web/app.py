@@ -93,6 +93,7 @@ def routes() -> list[Route]:
         page("/deployments/{id}/series", promotion.series, needs="deployment:read"),
         page("/approvals", approvals.show, needs="promotion:read"),
         page("/builds", builds.index, needs="build:read"),
+        page("/trusted-ci", builds.trusted, needs="platform:read"),
         page("/builds/{id}", builds.show, needs="build:read"),
         stream("/builds/{id}/log", builds.follow, needs="build:read"),
         action("/builds/{id}/cancel", builds.cancel, needs="build:run"),

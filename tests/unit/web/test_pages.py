@@ -25,7 +25,7 @@ PAGES = [
     "/figures/shop/prod/change_fail_rate",
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
     "/environments", "/environments/prod",
-    "/repositories", "/repositories/tools",
+    "/repositories", "/repositories/tools", "/trusted-ci",
     "/repositories/gone", "/repositories/till", "/where",
     "/services/shop/violations", "/services/till/violations",
     "/environments/dev", "/configuration", "/configuration/shop",

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from clearway import access, build
+from clearway import access, build, catalog
 from clearway.kernel import ClearwayError
 from clearway.web.guard import COOKIE, who
 from clearway.web.timeline import timeline
@@ -33,6 +33,12 @@ def index(visit: Visit) -> Response:
         following=found.next_cursor,
         filters={"service": service, "status": status},
     )
+
+
+def trusted(visit: Visit) -> Response:
+    """Other CI systems whose jobs may vouch for what they built."""
+    with visit.database.read() as uow:
+        return visit.page("trusted-ci.html", found=catalog.trusted_cis(uow))
 
 
 def show(visit: Visit) -> Response:
