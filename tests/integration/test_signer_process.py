@@ -414,6 +414,32 @@ def test_clearway_starts_it_with_its_settings(tmp_path: Path) -> None:
         process.wait()
 
 
+def test_up_starts_it_again(tmp_path: Path) -> None:
+    """Killed, it is back after half a second, and who asked meanwhile has waited."""
+    (tmp_path / "logs").mkdir()
+    child = supervise._children(tmp_path, "127.0.0.1", 1)[2]
+    chosen = wired.load(tmp_path)
+    client = ProcessSigner(chosen.signer_socket, chosen.signer_key)
+    child.start()
+    try:
+        keyid, _ = client.sign(encoded(SAID))
+        assert child.process is not None
+        child.process.kill()
+        child.process.wait()
+        asked: list[str] = []
+        asking = threading.Thread(target=lambda: asked.append(client.sign(encoded(SAID))[0]))
+        asking.start()
+        deadline = time.monotonic() + 30
+        while asking.is_alive():
+            assert time.monotonic() < deadline
+            child.look()
+            time.sleep(0.02)
+        assert asked == [keyid]
+    finally:
+        child.ask_to_stop()
+        child.stop(time.monotonic() + 10)
+
+
 def test_doctor_asks_it(tmp_path: Path, signing: Signing) -> None:
     """Whether it answers, and by which key; that it is away is a finding with what to do."""
 

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
+from packageurl import PackageURL
+
 from clearway import source
 from clearway.artifacts import PROVENANCE, REPRODUCED, SBOM, TEST_RESULT, Signer
 from clearway.kernel import SYSTEM, sha256
@@ -22,6 +24,7 @@ from .sbom import sbom
 from .work import DEFINITION, Work
 
 Predicate = tuple[str, dict[str, Any]]
+_COMPILED = ("make", "cmake")  # recipes whose outputs are made by the machine's own compilers
 
 
 def predicates(work: Work, made: Mapping[str, Any]) -> list[Predicate]:
@@ -50,7 +53,19 @@ def _tests(work: Work, tests: Mapping[str, Any], kept: Sequence[Report]) -> dict
 def _sbom(
     work: Work, products: Sequence[Mapping[str, Any]], tools: Sequence[Part], packages: Sequence[Part]
 ) -> dict[str, Any]:
-    return sbom(work.build.service, work.facts.version, products, packages, tools, work.facts.epoch)
+    machine = _of_the_machine(work) if work.facts.recipe in _COMPILED else []
+    made_by = [*tools, *machine]
+    return sbom(work.build.service, work.facts.version, products, packages, made_by, work.facts.epoch)
+
+
+def _of_the_machine(work: Work) -> list[Part]:
+    """The tools that the sandbox showed of the machine: a compiler's runtime may be part of what it makes."""
+    found = []
+    for each in work.sandbox.materials:
+        if str(each.get("uri", "")).startswith("pkg:deb/"):
+            version = PackageURL.from_string(each["uri"]).version or ""
+            found.append(Part(each["uri"], each["name"], version, "", origin="machine"))
+    return found
 
 
 def _origin(

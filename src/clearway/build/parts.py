@@ -27,10 +27,10 @@ class Part:
     name: str
     version: str
     digest: str  # "sha256:...", or of another kind that the registry gave; empty: not known
-    origin: str = "index"  # "index": fetched; "installed": packed again from what runs Clearway
+    origin: str = "index"  # "index": fetched; "installed": packed again here; "machine": of the system
     location: str = ""  # where it was fetched; never with a name or a password
     licence: str = ""  # an SPDX expression, or the package's own words
-    needs: tuple[str, ...] = ()  # names of packages that it needs
+    needs: tuple[str, ...] = ()  # names or package URLs of packages that it needs
 
     def as_json(self) -> dict[str, Any]:
         """For a step's result."""

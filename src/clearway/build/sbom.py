@@ -48,25 +48,37 @@ def sbom(
     root = _product(first, service, version, ComponentType.APPLICATION)
     bom.metadata.component = root
     files = [_product(each, each["name"], version, ComponentType.FILE) for each in products[1:]]
-    running = {part.name: _component(part, ComponentScope.REQUIRED) for part in packages}
     known = {part.purl for part in packages}
-    building = {
-        part.name: _component(part, ComponentScope.EXCLUDED) for part in tools if part.purl not in known
-    }
-    for each in (*files, *running.values(), *building.values()):
+    building = [part for part in tools if part.purl not in known]
+    made = {part.purl: _component(part, ComponentScope.REQUIRED) for part in packages}
+    made |= {part.purl: _component(part, ComponentScope.EXCLUDED) for part in building}
+    for each in (*files, *made.values()):
         bom.components.add(each)
-    needed = {name for part in packages for name in part.needs}
-    # Who is needed by nobody else, and so by the service itself; of a circle, which is needed all round, all.
-    direct = [each for name, each in running.items() if name not in needed] or list(running.values())
-    bom.register_dependency(root, [*files, *direct])
-    for part in packages:
-        bom.register_dependency(running[part.name], [running[n] for n in part.needs if n in running])
-    for part in tools:
-        if part.name in building:
-            among = {**running, **building}
-            bom.register_dependency(building[part.name], [among[n] for n in part.needs if n in among])
+    # What only built it is needed as well, to build: its scope tells the two apart.
+    first_ones = [*_unneeded(packages), *_unneeded(building)]
+    bom.register_dependency(root, [*files, *(made[part.purl] for part in first_ones)])
+    for group, among in ((packages, packages), (building, [*building, *packages])):
+        called = _by_name(among)
+        for part in group:
+            needed = [made[purl] for name in part.needs for purl in called.get(name, ())]
+            bom.register_dependency(made[part.purl], needed)
     found: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
     return found
+
+
+def _by_name(parts: Sequence[Part]) -> dict[str, list[str]]:
+    """The package URLs of each name, and of each package URL: there may be several versions of one name."""
+    found: dict[str, list[str]] = {part.purl: [part.purl] for part in parts}
+    for part in parts:
+        found.setdefault(part.name, []).append(part.purl)
+    return found
+
+
+def _unneeded(parts: Sequence[Part]) -> list[Part]:
+    """Those that nobody among them needs, and so what they are for; of circles, which have no first, all."""
+    called = _by_name(parts)
+    needed = {purl for part in parts for name in part.needs for purl in called.get(name, ())}
+    return [part for part in parts if part.purl not in needed] or list(parts)
 
 
 def _product(product: Mapping[str, Any], name: str, version: str, kind: Any) -> Any:

@@ -183,7 +183,7 @@ def test_a_bill_has_a_graph_and_scopes_and_licences() -> None:
     assert by_name["web"]["licenses"] == [{"expression": "MIT OR Apache-2.0"}]
     assert by_name["json"]["licenses"] == [{"license": {"name": "Somebody's own"}}]
     graph = {each["ref"]: each.get("dependsOn", []) for each in found["dependencies"]}
-    assert graph["pkg:generic/shop@1.0"] == ["pkg:pypi/web@1.0"]
+    assert graph["pkg:generic/shop@1.0"] == ["pkg:pypi/backend@1.0", "pkg:pypi/web@1.0"]
     assert graph["pkg:pypi/web@1.0"] == graph["pkg:pypi/backend@1.0"] == ["pkg:pypi/json@1.0"]
     assert found["metadata"]["tools"]["components"][0]["name"] == "clearway"
 
@@ -195,10 +195,36 @@ def test_a_circle_of_packages_hangs_on_the_service() -> None:
     assert graph["pkg:generic/shop@1.0"] == ["pkg:pypi/a@1.0", "pkg:pypi/b@1.0"]
 
 
+def test_two_versions_of_one_package_are_two() -> None:
+    """As npm installs them; who needs which is said by the package URL."""
+    old = Part("pkg:npm/ms@1.0", "ms", "1.0", DIGEST)
+    new = Part("pkg:npm/ms@2.0", "ms", "2.0", DIGEST)
+    user = Part("pkg:npm/debug@1.0", "debug", "1.0", DIGEST, needs=("pkg:npm/ms@1.0",))
+    found = bill([user, old, new], [])
+    assert len(found["components"]) == 3
+    graph = {each["ref"]: each.get("dependsOn", []) for each in found["dependencies"]}
+    assert graph["pkg:npm/debug@1.0"] == ["pkg:npm/ms@1.0"]
+    assert graph["pkg:generic/shop@1.0"] == ["pkg:npm/debug@1.0", "pkg:npm/ms@2.0"]
+
+
 def test_the_same_packages_are_the_same_bill() -> None:
     """Whatever order they were found in."""
     packages = [part("web", "json"), part("json")]
     assert bill(packages, []) == bill(packages[::-1], [])
+
+
+def test_the_bill_of_a_compiled_program_has_the_machine_s_tools(tmp_path: Path, made: Made) -> None:
+    """A compiler's runtime may be part of what it makes; other recipes bring what they use."""
+    compiler = {"name": "gcc-12", "uri": "pkg:deb/debian/gcc-12@12.2.0-14?arch=amd64"}
+    sandbox = FakeSandbox({"make": make_it, "make-it": make_it}, materials=(MATERIAL, compiler))
+    builder = Builder(tmp_path, str(made.root), sandbox, FakePackages(tmp_path / "packages"))
+    made.commit({"clearway.yaml": "service: shop\nbuild: {recipe: make, outputs: [out.txt]}\n"})
+    bill = said(builder, builder.run())[SBOM].predicate
+    (found,) = bill["components"]
+    assert (found["name"], found["scope"], found["version"]) == ("gcc-12", "excluded", "12.2.0-14")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is None
+    script_service(made, "  - {name: compile, run: [make-it]}\n")
+    assert "components" not in said(builder, builder.run())[SBOM].predicate
 
 
 def test_parts_of_other_ecosystems_come_as_they_are(tmp_path: Path) -> None:
