@@ -5,6 +5,7 @@ Rule: fetching has a network and runs no code; building runs code and has no net
 
 from __future__ import annotations
 
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,8 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from clearway import source
-from clearway.build import pep517, store
+from clearway.build import pep517, provenance, store
+from clearway.build.graph import recalled
 from clearway.build.model import BuildFailed, name_version
 from clearway.build.outputs import match, read_text
 from clearway.build.ports import Mount, Wheel
@@ -39,23 +41,76 @@ def make(steps: Steps) -> dict[str, Any]:
         tools = steps.do("fetch more", lambda work: fetch_tools(work, missing))
         first = steps.do("build 1 again", lambda work: _whole(_build_first(work, tools)))
     steps.facts = replace(facts, version=first["version"])
-    compared = steps.do("build 2", lambda work: _build_second(work, tools, first)) if facts.twice else None
+    compared = _compared(steps, tools, first) if facts.twice else None
     wheel = Path(first["wheel"])
     packages = steps.do("fetch runtime", lambda work: fetch_runtime(work, wheel))
     tests = steps.do("test", lambda work: test(work, wheel, packages))
     products = steps.do("bundle", lambda work: bundle(work, wheel, packages))
-    return made(products, tests=tests, compared=compared, tools=tools["wheels"], packages=packages)
+    return made(
+        products,
+        tests=tests,
+        compared=compared,
+        tools=tools["wheels"],
+        packages=packages,
+        internal=_answered(first),
+    )
+
+
+def _answered(first: Mapping[str, Any]) -> dict[str, Any]:
+    """For the provenance: whether an earlier build made the wheel."""
+    by = first.get("answered_by")
+    step = {"step": "build", "inputs": first["key"], "result": first["digest"], "invocationId": by}
+    return {"answeredSteps": [step]} if by else {}
 
 
 def _build_first(work: Work, tools: Mapping[str, Any]) -> dict[str, Any]:
-    found = build_wheel(work, 1, tools)
-    return found if "missing" in found else {**found, "version": _version_of(work, Path(found["wheel"]))}
+    key = recalled.key_of(work, "build", _inputs(work, tools))
+    if known := recalled.recall(work, "build", key, "out-1"):
+        (wheel,) = known.files.values()
+        work.log.say("build 1", f"answered by build {known.build_id}")
+        found: dict[str, Any] = {"wheel": str(wheel), "digest": digest_file(wheel)}
+        found["answered_by"] = known.build_id
+    else:
+        began = time.monotonic()
+        found = build_wheel(work, 1, tools)
+        if "missing" in found:
+            return found
+        found["seconds"] = time.monotonic() - began
+        if not work.build.twice:
+            _keep(work, key, found, None)
+    found |= {"key": key, "mode": work.sandbox.mode}
+    return {**found, "version": _version_of(work, Path(found["wheel"]))}
+
+
+def _inputs(work: Work, tools: Mapping[str, Any]) -> dict[str, Any]:
+    """What the wheel depends on beside the commit and the machine."""
+    return {
+        "tools": sorted(each["digest"] for each in tools["wheels"]),
+        "wanted": list(tools["wanted"]),
+        "driver": digest_file(Path(pep517.__file__)),
+    }
+
+
+def _keep(work: Work, key: str, found: Mapping[str, Any], reproduced: bool | None) -> None:
+    folder = Path(found["wheel"]).parent
+    recalled.keep(work, "build", key, folder, found["seconds"], reproduced=reproduced)
+
+
+def _compared(steps: Steps, tools: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    """The second run against the first; what was answered was compared by the build that ran it."""
+    if by := first.get("answered_by"):
+        told = {Path(first["wheel"]).name: first["digest"]}
+        return {**provenance.reproduced(told, told, first["mode"]), "by": [by]}
+    found: dict[str, Any] = steps.do("build 2", lambda work: _build_second(work, tools, first))
+    return found
 
 
 def _build_second(work: Work, tools: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
     second = _whole(build_wheel(work, 2, tools))
     one, two = ({Path(each["wheel"]).name: each["wheel"]} for each in (first, second))
-    return compare(work, one, two)
+    found = compare(work, one, two)
+    _keep(work, first["key"], first, found["identical"])
+    return found
 
 
 def _version_of(work: Work, wheel: Path) -> str:
