@@ -14,8 +14,9 @@ from repositories import Made
 from clearway import build, catalog, config, policy, workflow
 from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
-from clearway.build import Packages, Sandbox, Workshop
+from clearway.build import Fetcher, Packages, Sandbox, Workshop
 from clearway.build.flows import run_build
+from clearway.build.ports import FakeFetcher
 from clearway.kernel import SYSTEM
 from clearway.source import Mirrors
 from clearway.storage import Blobs, Bus, Database, FileBlobs
@@ -99,6 +100,7 @@ class Builder:
         bus: Bus | None = None,
         *,
         fresh: bool = True,
+        fetcher: Fetcher | None = None,
     ) -> None:
         self.queued = Queued()
         self.workshop = Workshop(folder / "builds")
@@ -110,6 +112,7 @@ class Builder:
             Sandbox: sandbox,
             Packages: packages,
             Workshop: self.workshop,
+            Fetcher: fetcher or FakeFetcher(folder / "fetched"),
             build.Cache: build.Cache(folder / "cache"),
             config.Cipher: config.FakeCipher(),
             policy.Evaluator: policy.FakeEvaluator(),

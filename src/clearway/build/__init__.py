@@ -10,7 +10,7 @@ from .events import BuildFinished
 from .graph import PlannedStep
 from .model import Build, BuildFailed
 from .planning import Planned, plan
-from .ports import Images, Packages, Sandbox
+from .ports import Fetcher, Images, Packages, Sandbox
 from .reports import Report, reports_of
 from .reproduce import WORDS, NotRecorded, Reproduction, Score
 from .reproduce import get as reproduction
@@ -40,6 +40,7 @@ __all__ = [
     "BuildFinished",
     "Cache",
     "Entry",
+    "Fetcher",
     "Identity",
     "Images",
     "Issuers",

@@ -24,7 +24,7 @@ from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, stages, store
 from .learning import learn
-from .recipes import cmake, containerfile, python, script
+from .recipes import cmake, containerfile, node, python, script
 from .reproduce import service as reproductions
 from .reproduce.flow import reproduce
 from .steps import Over, Steps
@@ -36,6 +36,7 @@ _FINISH_TRIES = 40
 Recipe = Callable[[Steps], dict[str, Any]]
 RECIPES: Mapping[str, Recipe] = {
     "python": python.make,
+    "node": node.make,
     "script": script.make,
     "make": script.make,
     "cmake": cmake.make,

@@ -150,6 +150,41 @@ class Images(Protocol):
         """The image of this digest. Runs no code of it. Raises Permanent when there is none, Retry."""
 
 
+@dataclass(frozen=True)
+class Locked:
+    """One file that a lock file names."""
+
+    name: str  # for people: package and version
+    url: str  # where the lock says it lies, or a path below the registry
+    digests: tuple[str, ...]  # "sha512:..." in hexadecimal; all that are known must be right
+    registry: str = ""  # "npm": `url` is a path below the registry that this machine is set to
+    scope: str = ""  # of the package's name, such as "@types"; some have a registry of their own
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Its bytes, in the store."""
+
+    name: str
+    path: Path  # not to be written to
+    digest: str  # SHA-256
+    size: int
+    origin: Literal["network", "store"]
+    location: str = ""  # the address that it has for this machine
+
+
+class Fetcher(Protocol):
+    """Brings what a lock file names, and nothing else; the only part of such a build with a network."""
+
+    def fetch(self, items: Sequence[Locked], write: Write, watch: Watch) -> tuple[Fetched, ...]:
+        """The files, in the order of the items, each with the digests that the lock gives.
+
+        What the store holds is not asked for again, and is checked again. All or nothing is returned.
+        Raises Permanent for other bytes, for a digest that proves nothing, and for a place that may not be
+        asked; Retry when a place that may be asked is away.
+        """
+
+
 Program = Callable[[Job], Generator[bytes, None, int]]
 
 
@@ -235,3 +270,64 @@ class FakePackages:
         place = into or self.root
         place.mkdir(parents=True, exist_ok=True)
         return place
+
+
+@dataclass
+class FakeFetcher:
+    """The fake: a network of bytes by address, and a store in a folder. It lies where it is told to."""
+
+    root: Path
+    network: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+
+    def fetch(self, items: Sequence[Locked], write: Write, watch: Watch) -> tuple[Fetched, ...]:
+        """See Fetcher.fetch."""
+        return tuple(self._one(item) for item in items)
+
+    def _one(self, item: Locked) -> Fetched:
+        from clearway.kernel import Permanent, Retry, sha256
+
+        must_prove(item)
+        path = self.root / item.digests[0].replace(":", "-")
+        if path.exists() and is_right(path.read_bytes(), item.digests):
+            return Fetched(item.name, path, sha256(path.read_bytes()), path.stat().st_size, "store", item.url)
+        if self.away:
+            raise Retry(f"{item.name}: nobody answers")
+        self.asked.append(item.url)
+        data = self.network.get(item.url)
+        if data is None:
+            raise Permanent(f"{item.name}: there is no {item.url}")
+        if not is_right(data, item.digests):
+            raise Permanent(f"{item.name}: other bytes than the lock names")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o444)
+        return Fetched(item.name, path, sha256(data), len(data), "network", item.url)
+
+
+STRONG: Mapping[str, int] = {"sha256": 64, "sha384": 96, "sha512": 128}  # hexadecimal digits
+
+
+def must_prove(item: Locked) -> None:
+    """Raises Permanent when no digest of an item proves what its bytes are."""
+    from clearway.kernel import Permanent
+
+    kinds = {digest.partition(":")[0] for digest in item.digests}
+    if not kinds & STRONG.keys():
+        weak = f"only {', '.join(sorted(kinds))}, which can be forged" if kinds else "no digest"
+        raise Permanent(
+            f"{item.name}: the lock file has {weak}",
+            todo="Make the lock file again with a version of the tool that writes SHA-512 or SHA-256.",
+        )
+
+
+def is_right(data: bytes, digests: Sequence[str]) -> bool:
+    """Whether the bytes have every one of the digests."""
+    import hashlib
+
+    return all(
+        hashlib.new(kind, data, usedforsecurity=False).hexdigest() == value
+        for kind, _, value in (digest.partition(":") for digest in digests)
+    )

@@ -35,6 +35,7 @@ _MANIFESTS = (
     "GNUmakefile",
     "CMakeLists.txt",
 )
+_NODE_LOCKS = ("npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml")
 _CONTAINERFILES = ("Containerfile", "Dockerfile")
 _EXPECTED = (*_MANIFESTS[:5], "CMakeLists.txt", "Makefile")
 _HEALTH = (
@@ -231,14 +232,18 @@ def _node(files: Mapping[str, str], folder: str) -> _Draft:
     package = package if isinstance(package, dict) else {}
     given = package.get("scripts")
     scripts: dict[str, Any] = given if isinstance(given, dict) else {}
-    draft = _Draft(_slug(str(package.get("name") or folder).split("/")[-1]), "script")
-    draft.why.append("node: package.json describes a Node package, which `npm pack` packs")
-    draft.build["steps"] = [{"name": "pack", "run": ["npm", "pack"]}]
-    draft.build["outputs"] = ["*.tgz"]
+    draft = _Draft(_slug(str(package.get("name") or folder).split("/")[-1]), "node")
+    draft.why.append(
+        "node: package.json describes a Node package; the tarball that npm packs is the artifact"
+    )
+    _node_lock(files, package, draft)
     draft.missing.append(_ONLY_PYTHON)
+    if "build" in scripts:
+        draft.why.append("`npm run build` runs before it is packed")
     if "test" in scripts and "no test specified" not in str(scripts["test"]):
-        draft.build["test"] = ["npm", "test"]
-        draft.why.append("package.json has a test script")
+        draft.why.append("package.json has a test script, which tests it: `npm test`")
+    else:
+        draft.missing.append("there are no tests, so no release can say that they passed")
     sources = "\n".join(
         text for path, text in files.items() if path.endswith((".js", ".mjs", ".ts")) and not _is_test(path)
     )
@@ -254,6 +259,21 @@ def _node(files: Mapping[str, str], folder: str) -> _Draft:
             "package.json names neither a start script nor a main file: nothing can be deployed"
         )
     return draft
+
+
+def _node_lock(files: Mapping[str, str], package: Mapping[str, Any], draft: _Draft) -> None:
+    found = next((name for name in _NODE_LOCKS if name in files), None)
+    wants = any(package.get(kind) for kind in ("dependencies", "devDependencies", "optionalDependencies"))
+    if found:
+        draft.why.append(f"{found} names each package with its digest; nothing else is fetched")
+    elif "yarn.lock" in files:
+        draft.missing.append(
+            "yarn.lock is not read: make a package-lock.json with `npm install --package-lock-only`"
+        )
+    elif wants:
+        draft.missing.append(
+            "there is no lock file: make one with `npm install --package-lock-only`, commit it"
+        )
 
 
 def _maven(files: Mapping[str, str], folder: str) -> _Draft:

@@ -196,7 +196,7 @@ class Build(_Steps):
     """How the repository becomes artifacts."""
 
     recipe: Literal["python", "node", "maven", "make", "cmake", "containerfile", "script"]
-    """The kind of build; node and maven are read, and not built yet."""
+    """The kind of build; maven is read, and not built yet."""
     python: str = Field(default=">=3.11", max_length=100)
     """Python recipe: the interpreter versions that the service runs on."""
     target: str = Field(default="all", min_length=1, max_length=100)
@@ -207,6 +207,10 @@ class Build(_Steps):
     """Containerfile recipe: the file, relative to the service's path."""
     arguments: dict[VariableName, str] = Field(default={}, max_length=50)
     """Containerfile recipe: values for its ARG instructions; never secrets."""
+    lock: str = Field(default="", max_length=300)
+    """Python and Node recipes: the lock file, relative to the service's path; looked for when left out."""
+    scripts: tuple[Word, ...] = Field(default=(), max_length=100)
+    """Node recipe: packages whose own install scripts may run; those of all others never do."""
     test: tuple[Word, ...] = ()
     """The command that tests the result, run inside the sandbox; empty when there are no tests."""
     reports: Reports = Reports()
@@ -217,6 +221,11 @@ class Build(_Steps):
     """Variables for the build's commands; never secrets."""
     timeout: Duration = timedelta(minutes=15)
     """The build is ended, and fails, after this time."""
+
+    @field_validator("lock")
+    @classmethod
+    def _lock_inside(cls, path: str) -> str:
+        return inside((path,))[0]
 
     @model_validator(mode="after")
     def _complete(self) -> Build:

@@ -26,6 +26,7 @@ class Settings:
     tag_signing_key: str = ""  # the private SSH key's file, or the id of a key that gpg has
 
     sandbox: str = "auto"  # bubblewrap, container or plain: where builds run; auto: the first that works here
+    fetch_hosts: str = ""  # more hosts that builds may fetch locked packages from, with commas between
     signer_user: str = ""  # who the signer process becomes when Clearway runs as root; empty: it stays root
 
     @property
@@ -37,6 +38,11 @@ class Settings:
     def signer_socket(self) -> Path:
         """Where the signer process listens."""
         return self.home / "signer" / "socket"
+
+    @property
+    def hosts_to_fetch(self) -> list[str]:
+        """Of `fetch_hosts`, each by itself."""
+        return self.fetch_hosts.replace(",", " ").split()
 
     @property
     def database(self) -> str:

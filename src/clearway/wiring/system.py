@@ -28,6 +28,7 @@ from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
 from clearway.integrations.images import Skopeo
+from clearway.integrations.fetch import HttpFetcher
 from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.oidc_issuers import FetchedIssuers
 from clearway.integrations.prometheus import TextScraper
@@ -92,6 +93,9 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Issuers: FetchedIssuers(),
         build.Images: Skopeo(settings.folder("images")),
+        build.Fetcher: HttpFetcher(
+            settings.folder("packages"), settings.fetch_hosts.replace(",", " ").split()
+        ),
         build.Workshop: build.Workshop(settings.folder("builds")),
         build.Cache: build.Cache(settings.folder("cache")),
         deploy.Target: LocalTarget(settings.folder("run")),
