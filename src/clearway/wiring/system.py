@@ -27,8 +27,8 @@ from clearway.integrations.apprise import AppriseSender
 from clearway.integrations.bubblewrap import make_sandbox
 from clearway.integrations.cel import CelEvaluator
 from clearway.integrations.envoy import EnvoyRouter
-from clearway.integrations.images import Skopeo
 from clearway.integrations.fetch import HttpFetcher
+from clearway.integrations.images import Skopeo
 from clearway.integrations.local import LocalTarget, Program
 from clearway.integrations.oidc_issuers import FetchedIssuers
 from clearway.integrations.prometheus import TextScraper

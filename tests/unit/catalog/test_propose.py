@@ -123,12 +123,12 @@ def test_the_example_shop_is_understood() -> None:
                     {"name": "@acme/front", "scripts": {"start": "node s.js", "test": "x"}}
                 )
             },
-            "script",
+            "node",
             "front",
             ("npm", "start"),
-            ("npm", "test"),
+            (),
         ),
-        ({"package.json": '{"main": "app.js"}'}, "script", "my-app", ("node", "app.js"), ()),
+        ({"package.json": '{"main": "app.js"}'}, "node", "my-app", ("node", "app.js"), ()),
         (
             {
                 "pom.xml": "<project><parent><artifactId>spring-boot-starter-parent</artifactId></parent>"
@@ -286,3 +286,22 @@ def test_any_files_make_a_valid_proposal_or_one_clear_error(files: dict[str, str
         assert error.expected  # noqa: PT017
     else:
         assert load_definition(proposal.text).service == proposal.service
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"package-lock.json": ""}, "package-lock.json names each package with its digest"),
+        ({"pnpm-lock.yaml": ""}, "pnpm-lock.yaml names each package with its digest"),
+        ({"yarn.lock": ""}, "yarn.lock is not read"),
+        ({}, "there is no lock file"),
+    ],
+)
+def test_a_node_package_is_told_about_its_lock_file(files: dict[str, str], words: str) -> None:
+    """What the recipe will use, or what is missing and how to make it."""
+    package = '{"name": "a", "dependencies": {"b": "1"}, "scripts": {"build": "x", "test": "y"}}'
+    proposal = propose({"package.json": package, **files})
+    said = "\n".join(proposal.explanation)
+    assert words in said
+    assert "`npm run build` runs before it is packed" in said
+    assert "which tests it: `npm test`" in said
