@@ -24,9 +24,11 @@ from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, stages, store
 from .learning import learn
+from .ports import Packages
 from .recipes import cmake, containerfile, node, python, script
 from .reproduce import service as reproductions
 from .reproduce.flow import reproduce
+from .reproduce.recorded import NotRecorded, RecordedPackages, read_record
 from .steps import Over, Steps
 from .work import Facts, Work
 
@@ -49,6 +51,7 @@ def run_build(database: Database, run: Run, build_id: str) -> None:
     if not _begin(database, build_id):
         return  # cancelled while it waited, or killed after its end was recorded
     steps = Steps(database, run, build_id)
+    steps.packages = _recorded_packages(database, build_id)
     try:
         ended = _build(steps)
     except Over as over:
@@ -60,6 +63,22 @@ def run_build(database: Database, run: Run, build_id: str) -> None:
     except Changed as changed:
         ended = {"status": "failed", "error": f"{changed}. Build it again."}
     _finish(database, build_id, ended)
+
+
+def _recorded_packages(database: Database, build_id: str) -> Packages | None:
+    """For a build with the same inputs as another one: the packages that its provenance names."""
+    with database.read() as uow:
+        build = service.get(uow, build_id)
+        if build.anew != "*" or build.retry_of is None:
+            return None
+        before = service.get(uow, build.retry_of)
+        if not before.artifacts:
+            return None  # it ended before it had any inputs that count
+        try:
+            record = read_record(uow, before.artifacts[0].digest, before.id)
+        except NotRecorded:
+            return None
+    return RecordedPackages(database.tool(Packages), record.packages)
 
 
 def _begin(database: Database, build_id: str) -> bool:
@@ -80,6 +99,8 @@ def find_source(work: Work) -> dict[str, Any]:
     facts, commit = learn(work, tuple(RECIPES))
     work.log.say("source", f"{build.ref} is commit {facts.commit}, version {facts.version}")
     work.log.say("source", f"{commit.author}: {commit.subject}")
+    if isinstance(work.packages, RecordedPackages):
+        work.log.say("source", f"packages are those that build {build.retry_of} recorded")
     work.log.say("source", f"commands run in a sandbox of the kind: {work.sandbox.mode}")
     with work.database.begin() as uow:
         found = {

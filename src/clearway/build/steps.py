@@ -18,6 +18,7 @@ from clearway.workflow import Run
 
 from . import service
 from .model import Cancelled
+from .ports import Packages
 from .stages import Stages
 from .work import Facts, Work, opened
 
@@ -42,6 +43,7 @@ class Steps:
         self.facts: Facts | None = None
         self.definition: catalog.ServiceDefinition | None = None  # read once, not once a step
         self.stages = Stages(database, build_id)
+        self.packages: Packages | None = None  # other ones than the system's
 
     @property
     def known(self) -> Facts:
@@ -69,6 +71,7 @@ class Steps:
                 build, cancelled = service.look(uow, self.build_id)
             with opened(self.database, build, self.facts, self.definition) as work:
                 try:
+                    work.packages = self.packages or work.packages
                     work.go_on(cancelled)
                     value = function(work)
                     self.definition = work.known_definition

@@ -76,4 +76,5 @@ def test_everything_runs_again_when_asked_for(builder: Builder, made: Made) -> N
         again = build.again(uow, SYSTEM, first.id, anew="*")
     run_build(builder.database, Steps(), again.id)
     assert "answered" not in builder.log(again.id)
+    assert f"packages are those that build {first.id} recorded" in builder.log(again.id)
     assert builder.get(again.id).artifacts[0].digest == first.artifacts[0].digest
