@@ -25,6 +25,8 @@ PAGES = [
     "/services/shop/history?path=shop/prices.py:5", "/services/shop/history?path=../x",
     "/releases", "/releases/shop/1.2.0",
     "/releases/shop/1.3.0/to/prod", "/promotions", "/approvals", "/builds", "/builds/bld_0_broken",
+    "/reproductions/rep_1_different", "/reproductions/rep_0_failed", "/services/shop/reproducibility",
+    "/services/till/reproducibility",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod",
     "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till", "/where",

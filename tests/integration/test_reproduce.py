@@ -7,6 +7,7 @@ import logging
 import shutil
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from building import Builder, Killed, Steps, script_service
 from repositories import Made
 from servers import Settings, serving
 
-from clearway import access, artifacts, build
+from clearway import access, artifacts, build, catalog
 from clearway.api import create_app
 from clearway.artifacts import REBUILT
 from clearway.build import Reproduction
 from clearway.build.flows import run_reproduction
+from clearway.build.reproduce import store as reproduction_store
+from clearway.build.reproduce.schedule import start_due
 from clearway.cli import main
 from clearway.integrations.bubblewrap import Bubblewrap
 from clearway.integrations.python_packages import PythonPackages
@@ -246,3 +249,28 @@ def test_api_and_command_line_ask_wait_and_tell(
         assert client.get(f"/v1/reproductions/{rows[-1]['id']}").json()["report"]["outputs"]
         assert client.get("/v1/services/shop/reproducibility").json()["share"] == 1.0
         assert client.get("/v1/services/none/reproducibility").status_code == 404
+
+
+def test_what_is_due_is_asked_for_once(builder: Any) -> None:
+    """By Clearway itself, as often as the service says; a service that says nothing is left alone."""
+    system = builder(STEP % "mkdir -p dist && echo ok > dist/it")
+    start_due(system.database)
+    assert [key for _, key, _ in system.queued.started if key.startswith("rep_")] == []
+    with system.database.begin() as uow:
+        known = catalog.service(uow, "shop").model_dump()
+        changed = catalog.KINDS["Service"](**{**known, "kind": "Service", "reproduce": {"every": "2h"}})
+        catalog.apply(uow, SYSTEM, [changed])
+    start_due(system.database)  # nothing was built yet
+    assert [key for _, key, _ in system.queued.started if key.startswith("rep_")] == []
+    system.run(twice=False)
+    start_due(system.database)
+    start_due(system.database)
+    (asked,) = [key for _, key, _ in system.queued.started if key.startswith("rep_")]
+    run_reproduction(system.database, Steps(), asked)
+    start_due(system.database)
+    with system.database.begin() as uow:
+        assert build.reproduction(uow, asked).asked_by == "clearway"
+        early = reproduction_store.reproduction_table
+        uow.connection.execute(early.update().values(asked_at=uow.now() - timedelta(hours=3)))
+    start_due(system.database)
+    assert len([key for _, key, _ in system.queued.started if key.startswith("rep_")]) == 2

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from house import DANA, DEFINITION, PLATFORM, RITA, ROOT, House
 
 from clearway import access, build, catalog, config, incidents, ledger, metrics, releases, source
 from clearway.build import store as build_store
 from clearway.build.reports.kept import replace_reports
+from clearway.build.reproduce import store as reproduction_store
+from clearway.build.reproduce.causes import cause
+from clearway.build.reproduce.difference import Difference
+from clearway.build.reproduce.model import Output, Rebuild, Report
 from clearway.deploy import ports as deploy_ports
 from clearway.kernel import SYSTEM
 from clearway.releases import store as release_store
@@ -43,6 +48,25 @@ PRICES = {
 }
 PASSWORD = "correct horse battery staple"
 BOUNDS = (0.01, 0.05, 0.1, 0.5)
+
+
+def report(digest: str, verdict: str) -> dict[str, Any]:
+    """What a rebuild found out: nothing, or two differences with their cause."""
+    same = verdict == "identical"
+    rows = [
+        Difference("shop.whl » <b>bold</b>.py", "content", lines=("@@ -1 +1 @@", "-/build", "+/other")),
+        Difference("shop.whl » RECORD", "mode", "644", "664"),
+    ]
+    return Report(
+        varied=["umask", "path"],
+        not_varied={"clock": "faketime is not on this machine"},
+        outputs=[asdict(Output("shop.whl", digest, digest if same else "sha256:" + "b" * 64, verdict))],  # type: ignore[arg-type]
+        rebuilds=[{**asdict(Rebuild(("umask", "path"), same, {"shop.whl": digest}, 1.5)), "error": None}],
+        causes=[] if same else [cause("path", "shop.whl » <b>bold</b>.py", "shown").as_json()],
+        differences=[] if same else [each.as_json() for each in rows],
+        notes=["this machine is not the same any more: gcc: 12 then, 13 now"],
+        diffoscope="" if same else "--- recorded/shop.whl\n+++ rebuilt/shop.whl\n",
+    ).as_json()
 
 
 class Traffic:
@@ -167,6 +191,7 @@ class Showcase(House):
         self.promote("1.3.0", "dev")
         self.wait(5, 5.0)
         self.broken_build()
+        self.rebuilt()
         self.failed_cut()
         self.pull_request()
         self.followed()
@@ -222,6 +247,30 @@ class Showcase(House):
                 (), ("rita-f",), (), uow.now(), sha, "rita-f", uow.now(),
             )  # fmt: skip
             source.record_pull_request(uow, told)
+
+    def rebuilt(self) -> None:
+        """Rebuilds of three builds: the same bytes, other ones with a cause, and one that cannot be had."""
+        with self.database.begin() as uow:
+            rows = build.list(uow, service="shop", status="succeeded", limit=3).items
+            for number, (made, verdict) in enumerate(
+                zip(reversed(rows), (None, "different", "identical"), strict=False)
+            ):
+                found = build.Reproduction(
+                    id=f"rep_{number}_{verdict or 'failed'}",
+                    digest=made.artifacts[0].digest,
+                    artifact=made.artifacts[0].name,
+                    build_id=made.id,
+                    service="shop",
+                    version=made.version or "",
+                    status="done" if verdict else "failed",
+                    asked_by="dana",
+                    asked_at=uow.now(),
+                    finished_at=uow.now(),
+                    verdict=verdict,  # type: ignore[arg-type]
+                    error=None if verdict else "pluggy 1.0 cannot be had with the digest <b>bold</b>",
+                    report=report(made.artifacts[0].digest, verdict) if verdict else {},
+                )
+                reproduction_store.add(uow, found)
 
     def failed_cut(self) -> None:
         """A release that was cut, tagged, and not built."""

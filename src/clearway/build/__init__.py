@@ -12,11 +12,12 @@ from .model import Build, BuildFailed
 from .planning import Planned, plan
 from .ports import Fetcher, Images, Packages, Sandbox
 from .reports import Report, reports_of
-from .reproduce import WORDS, NotRecorded, Reproduction, Score
+from .reproduce import WORDS, Mark, NotRecorded, Reproduction, Score
 from .reproduce import get as reproduction
 from .reproduce import list_ as reproductions
 from .reproduce import request as request_reproduction
 from .reproduce import score_of as score
+from .reproduce.schedule import start_due
 from .secrets import Secret, remove_secret, secrets, set_secret
 from .service import LogPart, again, cancel, find, get, log, points, request
 from .service import list_ as list
@@ -27,7 +28,7 @@ from .workshop import Workshop
 
 FLOWS = {**flows.FLOWS, **pushed.FLOWS}
 SUBSCRIBERS = ((HistoryMoved, pushed.on_history_moved),)
-CHORES = (Chore("build.evict", 600.0, evict),)
+CHORES = (Chore("build.evict", 600.0, evict), Chore("build.reproduce-due", 300.0, start_due))
 
 __all__ = [
     "CHORES",
@@ -45,6 +46,7 @@ __all__ = [
     "Images",
     "Issuers",
     "LogPart",
+    "Mark",
     "NotRecorded",
     "Packages",
     "Place",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from clearway.kernel import Document, Duration, Name
 from clearway.policy import Gate
@@ -34,6 +34,20 @@ class Team(Document):
     """Names of users."""
     description: Text = ""
     """What the team looks after."""
+
+
+class Reproducing(Document):
+    """That builds are tried again from their records, to see whether the same bytes come out."""
+
+    every: Duration = timedelta(days=7)
+    """How often the newest build is tried."""
+
+    @field_validator("every")
+    @classmethod
+    def _not_all_the_time(cls, every: timedelta) -> timedelta:
+        if every < timedelta(hours=1):
+            raise ValueError("a rebuild more often than every hour; expected 1h or more")
+        return every
 
 
 class Service(Document):
@@ -65,6 +79,8 @@ class Service(Document):
     """How branches are used, and where their releases may go; anything goes when left out."""
     versioning: Versioning | None = None
     """How the next version follows from history; when left out, by SemVer from Conventional Commits."""
+    reproduce: Reproducing | None = None
+    """Whether its newest build is tried again from its record, and how often; never when left out."""
     description: Text = ""
     """What it does."""
 

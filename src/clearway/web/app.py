@@ -39,6 +39,7 @@ from .pages import (
     promotion,
     release,
     repositories,
+    reproductions,
     signin,
 )
 from .pages import service as services
@@ -98,6 +99,9 @@ def routes() -> list[Route]:
         stream("/builds/{id}/log", builds.follow, needs="build:read"),
         action("/builds/{id}/cancel", builds.cancel, needs="build:run"),
         action("/builds/{id}/again", builds.again, needs="build:run"),
+        action("/builds/{id}/reproduce", reproductions.request, needs="build:run"),
+        page("/reproductions/{id}", reproductions.show, needs="build:read"),
+        page("/services/{service}/reproducibility", reproductions.score, needs="build:read"),
         page("/incidents", incidents.index, needs="incident:read"),
         page("/incidents/{id}", incidents.show, needs="incident:read"),
         action("/incidents", incidents.declare, needs="incident:write"),

@@ -106,7 +106,9 @@ def test_the_gate_of_the_guide_to_reproducing_asks_for_it(
     cel: CelEvaluator, verdict: str | None, answer: str
 ) -> None:
     """It lets in what a rebuild made again, and nothing that nobody tried."""
-    (text,) = blocks("how-to/reproduce.md", "yaml")[:1]
+    text, planned = blocks("how-to/reproduce.md", "yaml")
+    service, _ = load_documents(planned, "reproduce.md", by_kind(catalog.KINDS))[0]
+    assert service.reproduce.every.days == 7  # type: ignore[attr-defined]
     gate, _ = load_documents(text, "reproduce.md", by_kind(catalog.KINDS))[0]
     assert isinstance(gate, Gate)
     said = {"verdict": verdict, "identical": verdict == "identical", "varied": ["umask", "path"]}

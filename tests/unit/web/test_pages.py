@@ -20,7 +20,8 @@ PAGES = [
     "/services/shop/compare?since=none", "/services/shop/compare?since=1.0.0&audience=nobody",
     "/services/shop/commits/main", "/services/shop/history", "/services/shop/history?path=shop",
     "/services/shop/history?path=shop/prices.py&line=5", "/services/shop/history?path=../x",
-    "/builds", "/builds/bld_0_broken",
+    "/builds", "/builds/bld_0_broken", "/reproductions/rep_1_different", "/reproductions/rep_0_failed",
+    "/reproductions/rep_2_identical", "/services/shop/reproducibility", "/services/till/reproducibility",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
@@ -71,6 +72,35 @@ def test_every_field_has_a_label(look, filled: Showcase) -> None:
             named = re.search(r'\bid="([^"]+)"', field)
             inside = re.search(r"<label[^>]*>[^<]*" + re.escape(field), text)
             assert inside or (named and f'for="{named.group(1)}"' in text), f"{path}: {field}"
+
+
+def test_a_rebuild_says_its_verdict_its_cause_and_the_fix(look, filled: Showcase) -> None:
+    """And what strangers wrote into file names stays text."""
+    rita = look("rita")
+    text = rita.get("/reproductions/rep_1_different").text
+    assert text.index("Different: something that matters") < text.index(
+        "The folder of the build is in the result."
+    )
+    assert "Use paths relative to the project." in text
+    assert "&lt;b&gt;bold&lt;/b&gt;.py" in text
+    assert "faketime is not on this machine" in text
+    assert "cannot be had" in rita.get("/reproductions/rep_0_failed").text
+    part = rita.get("/reproductions/rep_1_different", headers={"HX-Request": "true"})
+    assert "<html" not in part.text
+
+
+def test_the_score_of_a_service_is_a_picture_and_a_table(look, filled: Showcase) -> None:
+    """The same in both, newest build first; without any it says how to begin."""
+    rita = look("rita")
+    text = rita.get("/services/shop/reproducibility").text
+    assert "33 % of its newest builds" in text or "33% of its newest builds" in text
+    assert text.count("<circle") == 3
+    assert "could not be rebuilt" in text
+    assert "clearway reproduce till" in rita.get("/services/till/reproducibility").text
+    found = rita.get("/reproductions/rep_1_different").text
+    build_page = re.search(r'href="(/builds/[^"]+)"', found)
+    assert build_page
+    assert "/reproductions/rep_1_different" in rita.get(build_page.group(1)).text
 
 
 def test_what_fails_comes_first_on_a_build(look) -> None:

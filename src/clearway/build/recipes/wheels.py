@@ -47,7 +47,9 @@ def wheel_metadata(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:
             if sum(each.file_size for each in archive.infolist()) > MOST_UNPACKED:
                 raise BuildFailed(f"{path.name} would unpack to more than {MOST_UNPACKED >> 20} MiB")
-            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+            # Its own: a package that carries others inside has theirs deeper down.
+            found_in = [name for name in archive.namelist() if name.count("/") == 1]
+            names = [name for name in found_in if name.endswith(".dist-info/METADATA")]
             if len(names) != 1:
                 raise BuildFailed(f"{path.name} has no METADATA, or more than one")
             found = HeaderParser().parsestr(_read_member(archive, names[0]))

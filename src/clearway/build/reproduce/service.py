@@ -70,11 +70,17 @@ def _named(uow: UnitOfWork, service: str | None, version: str | None, build_id: 
         return builds.get(uow, build_id)
     if service is None:
         raise Invalid("nothing is named to reproduce", expected="a digest, a build, or a service")
-    found = store.newest_build(uow, service, version)
+    found = newest_build(uow, service, version)
     if found is None:
         what = f"{service} {version}" if version else service
-        raise NotFound(f"no build of {what} succeeded")
-    return builds.get(uow, found)
+        raise NotFound(f"no build of {what} succeeded here")
+    return found
+
+
+def newest_build(uow: UnitOfWork, service: str, version: str | None = None) -> Build | None:
+    """The newest build of a service that succeeded here; of a version, when one is named. No trials."""
+    rows = builds.list_(uow, service=service, version=version, status="succeeded", limit=200).items
+    return next((each for each in rows if not each.trial and each.external is None), None)
 
 
 def get(uow: UnitOfWork, identity: str) -> Reproduction:

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from clearway.build.store import build_table
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
 from .model import OPEN, Mark, Reproduction
@@ -114,17 +113,3 @@ def last_asked(uow: UnitOfWork, services: Sequence[str]) -> dict[str, datetime]:
     )
     rows = sa.select(table.service, table.asked_at).where(table.id.in_(sa.select(query.c.newest)))
     return {row.service: row.asked_at for row in uow.connection.execute(rows)}
-
-
-def newest_build(uow: UnitOfWork, service: str, version: str | None = None) -> str | None:
-    """The newest build of a service that succeeded; of a version, when one is named."""
-    table = build_table.c
-    query = (
-        sa.select(table.id)
-        .where(table.service == service, table.status == "succeeded")
-        .order_by(table.id.desc())
-        .limit(1)
-    )
-    if version is not None:
-        query = query.where(table.version == version)
-    return uow.connection.execute(query).scalar()

@@ -49,6 +49,7 @@ def show(visit: Visit) -> Response:
         failing = _failing(uow, found)
         reports = build.reports_of(uow, found.id)
         stages = build.stages(uow, found.id)
+        attempts = build.reproductions(uow, build_id=found.id, limit=5).items
     template = "parts/build-live.html" if visit.partial else "build.html"
     return visit.page(
         template,
@@ -56,6 +57,8 @@ def show(visit: Visit) -> Response:
         may_run=may_run,
         failing=failing,
         reports=reports,
+        attempts=attempts,
+        rebuilt_words=build.WORDS,
         timeline=timeline(stages, visit.database.clock()),
     )
 
