@@ -316,6 +316,18 @@ def test_a_credential_does_not_follow_the_repository_to_another_host(
     with pytest.raises(Refused, match=r"was set for https://git\.example"):
         source.sync(house.database, "shop")
     assert asked == []
+    with house.database.read() as uow:
+        state = source.state(uow, "shop-code")
+    assert state is not None
+    assert state.failures == 1
+    assert "was set for https://git.example" in state.error, "people see why it is not fetched"
+    assert poll(house) == 0, "nothing changes by trying"
+    give(house, "password", SECRET, "reader")
+    assert poll(house) == 1, "with the new one it is tried at once"
+    with house.database.read() as uow:
+        state = source.state(uow, "shop-code")
+    assert state is not None
+    assert (state.failures, state.error) == (0, "")
 
 
 def test_who_may_set_credentials_and_for_what(house: House, tmp_path: Path) -> None:

@@ -86,13 +86,26 @@ def rule_for(rules: Sequence[BranchRule], branch: str) -> BranchRule | None:
 
 def fits(pattern: str, branch: str) -> bool:
     """Whether a pattern stands for a branch."""
-    return bool(_expression(pattern).fullmatch(branch))
+    first, *rest = _parts(pattern)
+    if not rest:
+        return branch == first
+    *middle, last = rest
+    if len(branch) < len(first) + len(last) or not branch.startswith(first) or not branch.endswith(last):
+        return False
+    # Each part as early as it comes, and never looked for again: no branch's name can make this slow.
+    at, end = len(first), len(branch) - len(last)
+    for part in middle:
+        found = branch.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
 
 
 @lru_cache(maxsize=1000)
-def _expression(pattern: str) -> re.Pattern[str]:
-    # Between stars only plain text, and stars side by side are one: nothing that backtracks far.
-    return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", pattern)), re.DOTALL)
+def _parts(pattern: str) -> tuple[str, ...]:
+    """The plain text between stars; stars side by side are one."""
+    return tuple(re.split(r"\*+", pattern))
 
 
 def _ready(strategy: Strategy, trunk: str) -> tuple[BranchRule, ...]:

@@ -19,6 +19,8 @@ from clearway.kernel import (
     tokens,
 )
 
+from .branching import fits
+
 FrontEnd = Literal["commits", "towncrier", "changesets", "labels"]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Folder = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -102,7 +104,6 @@ class Versioning(Document):
     def channel_of(self, branch: str) -> str:
         """The channel of a branch's versions; empty: they are final."""
         for each in self.channels:
-            pattern = ".*".join(re.escape(part) for part in each.branch.split("*"))
-            if re.fullmatch(pattern, branch):
+            if fits(each.branch, branch):
                 return each.channel
         return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,3 +84,11 @@ def test_a_star_is_any_text_and_nothing_else_is_special(before: str, after: str)
     assert not fits("release/*", "x" + before + "release/1")
     assert fits("*" * 60 + "b", "a" * 2000 + "b")
     assert not fits("*a" * 60, "a" * 59)
+    assert not fits("*a" * 12 + "*b", "a" * 250)
+    assert fits("*a" * 12 + "*", "a" * 250)
+
+
+@given(st.text("ab/*", min_size=1, max_size=10), st.text("ab/", max_size=12))
+def test_stars_mean_what_file_names_mean_by_them(pattern: str, branch: str) -> None:
+    """Stars anywhere, alone and side by side, agree with a matcher that somebody else wrote."""
+    assert fits(pattern, branch) == fnmatchcase(branch, pattern)

@@ -40,6 +40,8 @@ def set_credential(
     told = {"username": username, "value": value} if kind == "password" else {"value": value}
     sealed = uow.tool(Cipher).encrypt(json.dumps(told).encode())
     store.add_credential(uow, new, sealed, keep=1 if kind == "webhook" else 0)
+    if kind != "webhook" and store.state(uow, repository) is not None:
+        store.save_state(uow, repository, next_at=uow.now())  # what failed without it is tried now
     _record(uow, actor, "credential.set", new, reason)
     return new
 

@@ -47,8 +47,9 @@ def fetch(database: Database, repository: catalog.Repository) -> Repo:
     """The same for a repository. What fails is recorded too, where people look."""
     with database.read() as uow:
         began = uow.now()
-        access = git_access(uow, repository)
     try:
+        with database.read() as uow:
+            access = git_access(uow, repository)  # it may refuse, and people have to see why
         repo = database.tool(Mirrors).sync(repository.name, repository.location, access)
     except ClearwayError as error:
         _note_failure(database, repository, error)
