@@ -8,9 +8,10 @@ from .attested import Admitted, Identity, Issuers, Place, Received, admit, attes
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
 from .graph import PlannedStep
+from .maven_lock import MavenFile
 from .model import Build, BuildFailed
 from .planning import Planned, plan
-from .ports import Fetcher, Images, Packages, Sandbox
+from .ports import Fetcher, Images, Jars, Packages, Sandbox
 from .reports import Report, reports_of
 from .reproduce import WORDS, Mark, NotRecorded, Reproduction, Score
 from .reproduce import get as reproduction
@@ -45,8 +46,10 @@ __all__ = [
     "Identity",
     "Images",
     "Issuers",
+    "Jars",
     "LogPart",
     "Mark",
+    "MavenFile",
     "NotRecorded",
     "Packages",
     "Place",

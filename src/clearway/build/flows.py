@@ -25,7 +25,7 @@ from clearway.workflow import Changed, Flow, Run
 from . import evidence, service, stages, store
 from .learning import learn
 from .ports import Packages
-from .recipes import cmake, containerfile, node, python, script
+from .recipes import cmake, containerfile, maven, node, python, script
 from .reproduce import service as reproductions
 from .reproduce.flow import reproduce
 from .reproduce.recorded import NotRecorded, RecordedPackages, read_record
@@ -43,6 +43,7 @@ RECIPES: Mapping[str, Recipe] = {
     "make": script.make,
     "cmake": cmake.make,
     "containerfile": containerfile.make,
+    "maven": maven.make,
 }
 
 

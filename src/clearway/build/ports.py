@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from .maven_lock import MavenFile
 from .surroundings import FIXED, Surroundings
 
 Write = Callable[[bytes], None]
@@ -185,6 +186,16 @@ class Fetcher(Protocol):
         """
 
 
+class Jars(Protocol):
+    """Brings files of a Maven repository; like Packages, a part of the build with a network."""
+
+    def tree(self, files: Sequence[MavenFile], write: Write, watch: Watch) -> Path:
+        """A repository of exactly these files, each with its digest; nobody writes to it. Runs no code.
+
+        Raises Permanent for other bytes and for a file that is not there, Retry when the repository is away.
+        """
+
+
 Program = Callable[[Job], Generator[bytes, None, int]]
 
 
@@ -236,6 +247,28 @@ class FakeImages:
         if reference not in self.images:
             raise Permanent(f"there is no image {reference}")
         return self.images[reference]
+
+
+@dataclass
+class FakeJars:
+    """The fake: has the files that it was given, by path."""
+
+    root: Path
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def tree(self, files: Sequence[MavenFile], write: Write, watch: Watch) -> Path:
+        """See Jars.tree."""
+        from clearway.kernel import Permanent, sha256
+
+        place = self.root / sha256(repr(files).encode()).replace(":", "-")
+        for each in files:
+            watch()
+            data = self.files.get(each.path)
+            if data is None or sha256(data) != each.digest:
+                raise Permanent(f"{each.path}: not there, or other bytes than the lock names")
+            (place / each.path).parent.mkdir(parents=True, exist_ok=True)
+            (place / each.path).write_bytes(data)
+        return place
 
 
 @dataclass

@@ -282,16 +282,17 @@ def _maven(files: Mapping[str, str], folder: str) -> _Draft:
     for tag in ("parent", "dependencies", "build", "profiles", "dependencyManagement"):
         own = _without(own, f"<{tag}>", f"</{tag}>")
     name = _first(r"<artifactId>\s*([\w.-]+)\s*</artifactId>", own)
-    draft = _Draft(_slug(name or folder), "script")
+    draft = _Draft(_slug(name or folder), "maven")
     draft.why.append(
-        f"maven: pom.xml describes {name or folder}; a sandbox has no network, so plug-ins must be there"
+        f"maven: pom.xml describes {name or folder}, which `mvn verify` packages and tests, offline"
     )
-    draft.build["steps"] = [{"name": "package", "run": ["mvn", "--batch-mode", "--offline", "package"]}]
+    if "clearway-maven.lock" not in files:
+        draft.missing.append(
+            "clearway-maven.lock is missing; docs/how-to/build-maven.md has the command for it"
+        )
     draft.missing.append(_ONLY_PYTHON)
-    if any(path.startswith("src/test/") for path in files):
-        draft.build["test"] = ["mvn", "--batch-mode", "--offline", "test"]
-        draft.why.append("there are tests under src/test")
-    draft.build["outputs"] = ["target/*.jar"]
+    if not any("src/test/" in path for path in files):
+        draft.missing.append("there are no tests under src/test, so no release can say that they passed")
     if "spring-boot" not in files["pom.xml"]:
         draft.missing.append("pom.xml does not say how it is started: add `process` when it serves")
         return draft

@@ -196,7 +196,7 @@ class Build(_Steps):
     """How the repository becomes artifacts."""
 
     recipe: Literal["python", "node", "maven", "make", "cmake", "containerfile", "script"]
-    """The kind of build; maven is read, and not built yet."""
+    """The kind of build."""
     python: str = Field(default=">=3.11", max_length=100)
     """Python recipe: the interpreter versions that the service runs on."""
     target: str = Field(default="all", min_length=1, max_length=100)

@@ -27,6 +27,7 @@ class Settings:
 
     sandbox: str = "auto"  # bubblewrap, container or plain: where builds run; auto: the first that works here
     fetch_hosts: str = ""  # more hosts that builds may fetch locked packages from, with commas between
+    maven_repository: str = ""  # http(s) or file; empty: the mirror of central in the settings of Maven
     signer_user: str = ""  # who the signer process becomes when Clearway runs as root; empty: it stays root
 
     @property

@@ -30,6 +30,7 @@ from clearway.integrations.envoy import EnvoyRouter
 from clearway.integrations.fetch import HttpFetcher
 from clearway.integrations.images import Skopeo
 from clearway.integrations.local import LocalTarget, Program
+from clearway.integrations.maven_repository import Mirror
 from clearway.integrations.oidc_issuers import FetchedIssuers
 from clearway.integrations.prometheus import TextScraper
 from clearway.integrations.python_packages import PythonPackages
@@ -92,6 +93,7 @@ def _tools(settings: Settings) -> dict[type[Any], Any]:
         build.Sandbox: make_sandbox(settings.sandbox),
         build.Packages: PythonPackages(settings.folder("wheelhouse")),
         build.Issuers: FetchedIssuers(),
+        build.Jars: Mirror(settings.folder("jars"), settings.maven_repository),
         build.Images: Skopeo(settings.folder("images")),
         build.Fetcher: HttpFetcher(
             settings.folder("packages"), settings.fetch_hosts.replace(",", " ").split()

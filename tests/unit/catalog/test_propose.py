@@ -135,10 +135,10 @@ def test_the_example_shop_is_understood() -> None:
                 "<artifactId>ledger</artifactId></project>",
                 "src/test/java/T.java": "",
             },
-            "script",
+            "maven",
             "ledger",
             ("java", "-jar", "target/ledger.jar"),
-            ("mvn", "--batch-mode", "--offline", "test"),
+            (),
         ),
         (
             {"Makefile": "CC := gcc\nbuild: x\n\techo\ntest:\n\techo\n"},
