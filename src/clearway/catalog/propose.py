@@ -283,13 +283,9 @@ def _maven(files: Mapping[str, str], folder: str) -> _Draft:
         own = _without(own, f"<{tag}>", f"</{tag}>")
     name = _first(r"<artifactId>\s*([\w.-]+)\s*</artifactId>", own)
     draft = _Draft(_slug(name or folder), "maven")
-    draft.why.append(
-        f"maven: pom.xml describes {name or folder}, which `mvn verify` packages and tests, offline"
-    )
+    draft.why.append(f"maven: pom.xml describes {name or folder}; Maven packages and tests it, offline")
     if "clearway-maven.lock" not in files:
-        draft.missing.append(
-            "clearway-maven.lock is missing; docs/how-to/build-maven.md has the command for it"
-        )
+        draft.missing.append("clearway-maven.lock is missing: docs/how-to/build-maven.md has the command")
     draft.missing.append(_ONLY_PYTHON)
     if not any("src/test/" in path for path in files):
         draft.missing.append("there are no tests under src/test, so no release can say that they passed")
