@@ -17,8 +17,10 @@ from clearway.build.ports import Ended, Limits, Watch, Write
 from clearway.kernel import Permanent
 
 from .disk import Meter
+from .group import limited
 
 LOOK_S = 0.4
+OWN = 64  # processes and threads of ours that stand between us and a job
 DRAIN_S = 1.0
 State = Literal["exited", "timeout", "memory", "processes", "disk"]
 
@@ -42,32 +44,33 @@ def supervise(
     What it puts into the folders `writes` counts for its limit of disk. With `own_processes`, only those that
     live in another namespace than ours count. See Sandbox.run for the promises.
     """
-    began = time.monotonic()
-    meter = Meter(writes, limits)
-    try:
-        process = subprocess.Popen(
-            argv,
-            env=dict(environment),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            umask=umask,
-            pass_fds=keep_open,
-        )
-    except OSError as error:
-        raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error
-    try:
-        state = _follow(process, _Looks(process, began, limits, meter, watch, own_processes), write)
-    finally:
-        if process.poll() is None:
-            end(process)
-        if process.stdout:
-            process.stdout.close()
-    if state == "exited" and meter.exceeded(last=True):
-        state = "disk"
-    return Ended(state, process.returncode, time.monotonic() - began)
+    with limited(limits.processes + OWN) as before:
+        began = time.monotonic()
+        meter = Meter(writes, limits)
+        try:
+            process = subprocess.Popen(
+                [*before, *argv],
+                env=dict(environment),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=umask,
+                pass_fds=keep_open,
+            )
+        except OSError as error:
+            raise Permanent(f"{argv[0]} cannot be started: {error.strerror}") from error
+        try:
+            state = _follow(process, _Looks(process, began, limits, meter, watch, own_processes), write)
+        finally:
+            if process.poll() is None:
+                end(process)
+            if process.stdout:
+                process.stdout.close()
+        if state == "exited" and meter.exceeded(last=True):
+            state = "disk"
+        return Ended(state, process.returncode, time.monotonic() - began)
 
 
 class _Looks:
