@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/reference/cli.md and api.md; a test fails when they are out of date."""
+"""Writes the generated parts of docs/reference/{cli,api,lint}.md; a test fails when they are out of date."""
 
 from __future__ import annotations
 
@@ -97,7 +97,18 @@ def _gives(operation: Any) -> str:
     return ", ".join(f"`{name}`" for name in found) or "nothing"
 
 
-PAGES = {"cli.md": cli, "api.md": api}
+def lint() -> str:
+    """Every rule of `clearway lint`."""
+    from clearway.lint import RULES
+
+    rows = [
+        f"| `{rule.id}` | {rule.severity} | {rule.title}. {rule.why} | {rule.fix} |".replace("{", "&#123;")
+        for rule in RULES
+    ]
+    return "\n".join(["| rule | severity | what, and why | how to fix it |", "|---|---|---|---|", *rows, ""])
+
+
+PAGES = {"cli.md": cli, "api.md": api, "lint.md": lint}
 
 
 def page(name: str, text: str) -> str:

@@ -24,6 +24,7 @@ EXPECTED = {
         "up",
         "apply",
         "init",
+        "lint",
         "build",
         "reproduce",
         "release",
