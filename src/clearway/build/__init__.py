@@ -1,5 +1,6 @@
 """From a commit to artifacts with evidence: built apart, twice, without a network."""
 
+from clearway.catalog import CatalogChanged
 from clearway.source import HistoryMoved
 from clearway.workflow import Chore
 
@@ -8,6 +9,7 @@ from .attested import Admitted, Identity, Issuers, Place, Received, admit, attes
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
 from .graph import PlannedStep
+from .lanes import Spot, on_catalog_changed, spot_of, spots, tend
 from .maven_lock import MavenFile
 from .model import Build, BuildFailed
 from .planning import Planned, plan
@@ -28,8 +30,12 @@ from .surroundings import Surroundings
 from .workshop import Workshop
 
 FLOWS = {**flows.FLOWS, **pushed.FLOWS}
-SUBSCRIBERS = ((HistoryMoved, pushed.on_history_moved),)
-CHORES = (Chore("build.evict", 600.0, evict), Chore("build.reproduce-due", 300.0, start_due))
+SUBSCRIBERS = ((HistoryMoved, pushed.on_history_moved), (CatalogChanged, on_catalog_changed))
+CHORES = (
+    Chore("build.evict", 600.0, evict),
+    Chore("build.reproduce-due", 300.0, start_due),
+    Chore("build.slots", 5.0, tend, only_after_writes=True),
+)
 
 __all__ = [
     "CHORES",
@@ -62,6 +68,7 @@ __all__ = [
     "Sandbox",
     "Score",
     "Secret",
+    "Spot",
     "Stage",
     "Surroundings",
     "Workshop",
@@ -86,5 +93,7 @@ __all__ = [
     "score",
     "secrets",
     "set_secret",
+    "spot_of",
+    "spots",
     "stages",
 ]

@@ -23,6 +23,7 @@ from clearway.storage import Blob, Database
 from clearway.workflow import Changed, Flow, Run
 
 from . import evidence, service, stages, store
+from .lanes import RUN
 from .learning import learn
 from .ports import Packages
 from .recipes import cmake, containerfile, maven, node, python, script
@@ -190,6 +191,6 @@ def run_reproduction(database: Database, run: Run, reproduction_id: str) -> None
 
 
 FLOWS: Mapping[str, Flow] = {
-    service.RUN: Flow(run_build, queue="builds"),
+    RUN: Flow(run_build, queue="builds"),
     reproductions.RUN: Flow(run_reproduction, queue="builds"),
 }

@@ -54,6 +54,9 @@ class Build:
     anew: str | None = (
         None  # the step from which nothing is answered by an earlier build; "*": from the first
     )
+    pool: str = "default"  # whose slots it uses
+    team: str = ""  # the service's when it was asked for: whose turn it is
+    slot_at: datetime | None = None  # when it left the queue
     external: Mapping[str, Any] | None = None  # made elsewhere: the job, and the level; None: made here
 
     @property

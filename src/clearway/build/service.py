@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from clearway import access, catalog, ledger, source, workflow
+from clearway import access, catalog, ledger, source
 from clearway.kernel import Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
 from . import store
 from .events import BuildFinished
+from .lanes import hand_out
 from .model import OPEN, Build
 from .workshop import Workshop
-
-RUN = "build.run"
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ def request(
     NotFound for an unknown service, Invalid for a name that is none.
     """
     access.require(uow, actor, "build:run", service=service)
-    wanted = source.check_ref(ref or catalog.service(uow, service).branch)
-    catalog.service(uow, service)
+    known = catalog.service(uow, service)
+    wanted = source.check_ref(ref or known.branch)
     identity = new_id("bld")
     build = Build(
         id=identity,
@@ -56,6 +55,8 @@ def request(
         log_path=str(uow.tool(Workshop).log_path(identity)),
         retry_of=retry_of,
         anew=anew,
+        pool=known.pool,
+        team=known.team,
     )
     store.add(uow, build)
     ledger.append(
@@ -65,8 +66,8 @@ def request(
         f"build:{identity}",
         data={"service": service, "ref": wanted, "twice": twice, "retry_of": retry_of, "anew": anew},
     )
-    workflow.start(uow, RUN, identity, {"build_id": identity})
-    return build
+    hand_out(uow)
+    return get(uow, identity)
 
 
 def find(uow: UnitOfWork, build_id: str) -> Build | None:
@@ -164,6 +165,7 @@ def close(uow: UnitOfWork, actor: Actor, build_id: str, **values: Any) -> bool:
     uow.publish(
         BuildFinished(build.id, build.service, build.status, build.version, build.commit, build.reproduced)
     )
+    hand_out(uow)
     return True
 
 

@@ -37,10 +37,23 @@ build_table = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("log_path", sa.Text, nullable=False),
     sa.Column("external", Json),  # made elsewhere: by which job
+    sa.Column("pool", sa.Text, nullable=False, server_default="default"),
+    sa.Column("team", sa.Text, nullable=False, server_default=""),  # whose turn it uses
+    sa.Column("slot_at", Instant),  # when it got its slot; none: it waits in the queue
     sa.Column("cancel_asked", sa.Text),  # who asked to stop it, and why
     sa.Column("stages", Json),  # once it ended: what it did when
     sa.Column("retry_of", sa.Text),
     sa.Column("anew", sa.Text),
+)
+# Of a million builds that have ended, the queue reads none.
+sa.Index(
+    "ix_build_build_open",
+    build_table.c.status,
+    build_table.c.pool,
+    build_table.c.team,
+    build_table.c.id,
+    sqlite_where=build_table.c.status.in_(OPEN),
+    postgresql_where=build_table.c.status.in_(OPEN),
 )
 _FIELDS = tuple(Build.__dataclass_fields__)
 

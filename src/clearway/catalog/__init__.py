@@ -20,11 +20,13 @@ from .definition import (
 )
 from .events import CatalogChanged, Removing
 from .model import (
+    DEFAULT_POOL,
     KINDS,
     ApprovalRule,
     CanaryStep,
     Environment,
     JudgeSpec,
+    Pool,
     Route,
     Service,
     StrategySpec,
@@ -51,6 +53,7 @@ from .service import (
     environments,
     gates,
     plan_apply,
+    pools,
     repositories,
     repositories_of_services,
     repository_of,
@@ -68,6 +71,7 @@ from .trusted_ci import USUAL_EVENTS, CIForge, MayAttest, ProvenanceKey, Trusted
 from .versioning import BranchChannel, Versioning
 
 __all__ = [
+    "DEFAULT_POOL",
     "FINAL",
     "KINDS",
     "NOTHING",
@@ -94,6 +98,7 @@ __all__ = [
     "MayAttest",
     "Metrics",
     "Migration",
+    "Pool",
     "Process",
     "ProportionMetric",
     "Proposal",
@@ -126,6 +131,7 @@ __all__ = [
     "load_definition",
     "needs_of",
     "plan_apply",
+    "pools",
     "propose",
     "reads",
     "ref_fits",

@@ -32,6 +32,8 @@ class Team(Document):
     """The team's name."""
     members: tuple[Member, ...] = ()
     """Names of users."""
+    builds: int | None = Field(default=None, ge=1, le=1000)
+    """How many builds of its services run at once, in all pools; as many as there are slots if left out."""
     description: Text = ""
     """What the team looks after."""
 
@@ -48,6 +50,20 @@ class Reproducing(Document):
         if every < timedelta(hours=1):
             raise ValueError("a rebuild more often than every hour; expected 1h or more")
         return every
+
+
+DEFAULT_POOL = "default"
+
+
+class Pool(Document):
+    """Slots in which builds run; services name the pool of theirs."""
+
+    name: Name
+    """The pool's name; `default` is the one of services that name none."""
+    slots: int = Field(ge=1, le=1000)
+    """How many builds run in it at once; no more than all workers together have room for."""
+    description: Text = ""
+    """What is built there."""
 
 
 class Service(Document):
@@ -71,6 +87,8 @@ class Service(Document):
     """Services that it needs to run."""
     route: Name
     """The route that its releases travel."""
+    pool: Name = DEFAULT_POOL
+    """The pool whose slots its builds use."""
     port_base: int | None = Field(default=None, ge=1024, le=65000)
     """The router's port at the route's first stop, the next stops following; any free one if unset."""
     tickets: tuple[Tickets, ...] = Field(default=(), max_length=10)
@@ -217,6 +235,12 @@ class TeamDocument(Team):
     kind: Literal["Team"]
 
 
+class PoolDocument(Pool):
+    """`kind: Pool`."""
+
+    kind: Literal["Pool"]
+
+
 class ServiceDocument(Service):
     """`kind: Service`."""
 
@@ -256,6 +280,7 @@ KINDS: Mapping[str, type[Document]] = {
     "Environment": EnvironmentDocument,
     "Route": RouteDocument,
     "Repository": RepositoryDocument,
+    "Pool": PoolDocument,
     "Service": ServiceDocument,
     "TrustedCI": TrustedCIDocument,
 }
@@ -267,6 +292,7 @@ CatalogDocument = (
     | EnvironmentDocument
     | RouteDocument
     | RepositoryDocument
+    | PoolDocument
     | ServiceDocument
     | TrustedCIDocument
 )
@@ -307,6 +333,7 @@ def _references(document: CatalogDocument) -> list[tuple[str, tuple[str, ...]]]:
                 ("Team", (document.team,)),
                 ("Route", (document.route,)),
                 ("Service", document.depends_on),
+                ("Pool", () if document.pool == DEFAULT_POOL else (document.pool,)),
             ]
         case RouteDocument():
             return [("Environment", document.environments)]

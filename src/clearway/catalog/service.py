@@ -20,6 +20,7 @@ from .model import (
     CatalogDocument,
     Environment,
     GateDocument,
+    Pool,
     Route,
     Service,
     ServiceDocument,
@@ -46,6 +47,11 @@ def services(uow: UnitOfWork) -> tuple[Service, ...]:
 def repositories(uow: UnitOfWork) -> tuple[Repository, ...]:
     """Every declared repository, by name."""
     return _records(uow, "Repository", Repository)
+
+
+def pools(uow: UnitOfWork) -> tuple[Pool, ...]:
+    """Every declared pool, by name."""
+    return _records(uow, "Pool", Pool)
 
 
 def trusted_cis(uow: UnitOfWork) -> tuple[TrustedCI, ...]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from clearway.kernel import Invalid
 
+_NUMBERS = ("port", "builds_at_once")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,6 +24,7 @@ class Settings:
     public_url: str = ""  # what people type; empty: http://host:port
     log_level: str = "info"
     git_credential_helper: str = ""  # asked by git for private https repositories; empty: nobody is
+    builds_at_once: int = 2  # in a worker; pools and teams share them out
     tag_signing: str = ""  # ssh or openpgp: how the tags that Clearway makes are signed; empty: not at all
     tag_signing_key: str = ""  # the private SSH key's file, or the id of a key that gpg has
 
@@ -82,7 +85,9 @@ def _read(file: Path) -> dict[str, object]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(str(error), where=str(file), expected="a TOML file") from error
     kinds = {
-        field.name: int if field.name == "port" else str for field in fields(Settings) if field.name != "home"
+        field.name: int if field.name in _NUMBERS else str
+        for field in fields(Settings)
+        if field.name != "home"
     }
     for key, value in values.items():
         if key not in kinds:
@@ -90,6 +95,8 @@ def _read(file: Path) -> dict[str, object]:
         if not isinstance(value, kinds[key]) or isinstance(value, bool):
             raise Invalid(f"{key} is {value!r}", where=str(file), expected=kinds[key].__name__)
     _check_signing(values, str(file))
+    if not 1 <= int(str(values.get("builds_at_once", 1))) <= 64:
+        raise Invalid("builds_at_once is out of reach", where=str(file), expected="1 to 64")
     return values
 
 

@@ -60,7 +60,10 @@ def build_system(settings: Settings) -> System:
     database = Database(settings.database, lambda: datetime.now(UTC), bus=rooms.make_bus())
     flows = rooms.collect_flows()
     database.tools[workflow.Starter] = workflow.Starter(
-        database, workflow.queue_table(flows), settings.home / "worker.bell"
+        database,
+        workflow.queue_table(flows),
+        settings.home / "worker.bell",
+        builds=settings.builds_at_once,
     )
     database.tools.update(_tools(settings))
     return System(settings, database, flows, rooms.collect_chores())

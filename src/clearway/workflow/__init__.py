@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from .model import Changed, Chore, Flow, Flows, Run
-from .service import Starter, cancel, is_migrated, queue_table, start, wake_due
+from .service import BUILDS, Starter, cancel, capacity, is_migrated, queue_table, start, wake_due
 
 if TYPE_CHECKING:
     from .engine import Engine, migrate
 
 __all__ = [
+    "BUILDS",
     "Changed",
     "Chore",
     "Engine",
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "Starter",
     "cancel",
+    "capacity",
     "is_migrated",
     "migrate",
     "queue_table",

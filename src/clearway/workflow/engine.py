@@ -28,7 +28,7 @@ from . import store
 from .bells import Alarm, Bells
 from .model import Changed, Chore, Flow, Flows
 from .resting import MOST_S, let_rest
-from .service import Starter, seconds_to_next, wake_due
+from .service import BUILDS, Starter, seconds_to_next, wake_due
 
 APPLICATION_VERSION = "clearway-1"
 THREADS = 24
@@ -36,7 +36,11 @@ POLL_S = 0.1
 LEASE_S = 10.0  # a worker that was not heard for so long is taken for dead; PostgreSQL only
 # Flows at once in a worker, and seconds between two looks. A look costs about 3 ms of CPU: only what
 # people wait for is looked at often.
-QUEUES: Mapping[str, tuple[int, float]] = {"runs": (12, POLL_S), "builds": (2, 0.25), "notices": (4, 1.0)}
+QUEUES: Mapping[str, tuple[int, float]] = {
+    "runs": (12, POLL_S),
+    "builds": (BUILDS, 0.25),  # the settings may say more
+    "notices": (4, 1.0),
+}
 UNWRITTEN_S = 60.0  # a chore that has work only after writes is done this often without any
 RARELY_S = 0.5  # where everybody who starts a flow can ring for it, looking is only for lost rings
 log = logging.getLogger("clearway.workflow")
@@ -152,8 +156,11 @@ class Engine:
         self._threads: list[threading.Thread] = []
         starter = database.tools.get(Starter)
         self._bells = starter.bells if isinstance(starter, Starter) else Bells()
+        builds = starter.builds if isinstance(starter, Starter) else BUILDS
+        self._queues = {**QUEUES, "builds": (builds, QUEUES["builds"][1])}
+        self._room = THREADS + builds - BUILDS
         self._dbos = DBOS(config=self._config(executor_id))
-        self._lanes = {name: threading.BoundedSemaphore(width) for name, (width, _) in QUEUES.items()}
+        self._lanes = {name: threading.BoundedSemaphore(width) for name, (width, _) in self._queues.items()}
         for name, flow in flows.items():
             self._register(name, flow)
 
@@ -161,8 +168,8 @@ class Engine:
         return {
             "name": "clearway",
             "system_database_url": self._database.url,
-            "sys_db_pool_size": THREADS + 8,  # a smaller pool than threads stalls SQLite
-            "max_executor_threads": THREADS,
+            "sys_db_pool_size": self._room + 8,  # a smaller pool than threads stalls SQLite
+            "max_executor_threads": self._room,
             "application_version": APPLICATION_VERSION,
             "executor_id": executor_id,
             "serializer": DBOSPortableJSONSerializer(),
@@ -193,7 +200,7 @@ class Engine:
         let_rest(self._dbos.background_thread_stop_events, self._pulse)
         # One machine: every process that starts flows shares our home folder, and the pipe in it.
         alone = self._database.engine.dialect.name == "sqlite"
-        for name, (width, poll_s) in QUEUES.items():
+        for name, (width, poll_s) in self._queues.items():
             DBOS.register_queue(
                 name,
                 worker_concurrency=width,

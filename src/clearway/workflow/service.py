@@ -22,6 +22,7 @@ from .model import Flows
 if TYPE_CHECKING:
     from .engine import Sender
 
+BUILDS = 2  # at once in a worker, unless the settings say otherwise
 TIMER_BATCH = 200
 PUT_OFF = timedelta(minutes=5)  # what cannot be started may be known again after an upgrade
 log = logging.getLogger("clearway.workflow")
@@ -32,8 +33,16 @@ ENGINE_SCHEMA = {"sqlite": 125, "postgresql": 125}
 class Starter:
     """Enqueues flows inside our own transactions; bound as a tool, in the server as in the worker."""
 
-    def __init__(self, database: Database, queue_of: Mapping[str, str], pipe: Path | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        queue_of: Mapping[str, str],
+        pipe: Path | None = None,
+        *,
+        builds: int = BUILDS,
+    ) -> None:
         self.bells = Bells(pipe)
+        self.builds = builds  # at once in a worker
         self._database = database
         self._queue_of = dict(queue_of)
 
@@ -51,6 +60,12 @@ class Starter:
             raise Permanent(f"this version of Clearway knows no flow {flow}")
         self._sender.send(uow, flow, queue, key, args)
         uow.after_commit(lambda: self.bells.ring(queue))
+
+
+def capacity(uow: UnitOfWork) -> int:
+    """How many builds all workers together have room for; those that are down for a moment count."""
+    width: int = getattr(uow.tool(Starter), "builds", BUILDS)
+    return width * max(1, store.workers(uow))
 
 
 def queue_table(flows: Flows) -> dict[str, str]:

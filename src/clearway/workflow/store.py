@@ -45,6 +45,14 @@ def forget_worker(uow: UnitOfWork, name: str) -> None:
     uow.connection.execute(sa.delete(worker).where(worker.c.name == name))
 
 
+def workers(uow: UnitOfWork) -> int:
+    """Workers that were heard within the last minute; 0 where nobody counts them."""
+    if uow.connection.dialect.name != "postgresql":
+        return 0
+    query = sa.select(sa.func.count()).select_from(worker).where(worker.c.seen_us > _NOW_US - 60_000_000)
+    return uow.connection.execute(query).scalar() or 0
+
+
 def silent(uow: UnitOfWork, lease_s: float) -> list[str]:
     """Workers that hold running flows and were not heard for longer than the lease."""
     living = sa.select(worker.c.name).where(worker.c.seen_us > _NOW_US - int(lease_s * 1_000_000))

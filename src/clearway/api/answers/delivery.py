@@ -106,6 +106,17 @@ class External(Shape):
     """What came along."""
 
 
+class QueueSpot(Shape):
+    """A build's place among those that wait for a slot of the same pool."""
+
+    pool: Annotated[str, Field(examples=["default"])]
+    """Whose slots it waits for."""
+    position: int
+    """1 is next, as long as no team is at its limit; teams take turns."""
+    waiting: int
+    """How many wait there."""
+
+
 class Build(Shape):
     """One run of a service's recipe on one commit."""
 
@@ -145,6 +156,14 @@ class Build(Shape):
     """When it ended."""
     error: str | None
     """Why it failed or was cancelled, and what to do."""
+    pool: Annotated[str, Field(examples=["default"])]
+    """Whose slots it uses."""
+    team: Annotated[str, Field(examples=["storefront"])]
+    """Whose turn it uses: the service's team when it was asked for."""
+    slot_at: When | None
+    """When it got its slot; null: it waits in the queue."""
+    queue: QueueSpot | None
+    """Its place in the queue; null once it has its slot."""
     external: External | None
     """Built elsewhere, by this job; null: built here."""
     retry_of: BuildId | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,7 @@ from clearway.api.guard import Guarded, needs
 from clearway.api.paging import Cursor, Limit, read_page
 from clearway.api.shown import shown
 from clearway.kernel import ClearwayError
-from clearway.storage import UnitOfWork
+from clearway.storage import Page, UnitOfWork
 
 router = APIRouter(prefix="/v1/builds", route_class=Guarded, tags=["builds"])
 
@@ -27,9 +27,15 @@ BEAT_EVERY = 60  # looks without news
 _HIDDEN = ("log_path",)  # where the server keeps its files is nobody's business
 
 
-def show(found: build.Build) -> object:
-    """A build as the API shows it."""
-    return shown(found, without=_HIDDEN)
+def show(found: build.Build, spot: build.Spot | None = None) -> dict[str, Any]:
+    """A build as the API shows it, with its place in the queue when it waits there."""
+    made: dict[str, Any] = shown(found, without=_HIDDEN)
+    return {**made, "queue": shown(spot)}
+
+
+def placed(uow: UnitOfWork, found: build.Build) -> dict[str, Any]:
+    """A build as it is now, with its place in the queue."""
+    return show(found, build.spot_of(uow, found.id) if found.status == "queued" else None)
 
 
 @router.post("", status_code=202, **needs("build:run", "Build", errors=(404, 409)))
@@ -38,7 +44,7 @@ def request(ask: Asked, body: BuildBody) -> Response:
 
     def act(uow: UnitOfWork) -> Answer:
         made = build.request(uow, ask.actor, body.service, body.ref, twice=body.twice)
-        return Answer(show(made), 202, f"/v1/builds/{made.id}")
+        return Answer(placed(uow, made), 202, f"/v1/builds/{made.id}")
 
     return ask.write(act)
 
@@ -52,23 +58,25 @@ def builds(
     limit: Limit = 50,
 ) -> Response:
     """Builds, newest first."""
-    return read_page(
-        ask,
-        lambda uow: build.list(uow, service=service, status=status, after=cursor, limit=limit),
-        show=show,
-    )
+
+    def look(uow: UnitOfWork) -> Page[dict[str, Any]]:
+        page = build.list(uow, service=service, status=status, after=cursor, limit=limit)
+        places = build.spots(uow, [each.id for each in page.items if each.status == "queued"])
+        return Page([show(each, places.get(each.id)) for each in page.items], page.next_cursor)
+
+    return read_page(ask, look)
 
 
 @router.get("/{build_id}", **needs("build:read", "Build", errors=(404,)))
 def one(ask: Asked, build_id: str) -> Response:
     """One build."""
-    return ask.read(lambda uow: show(build.get(uow, build_id)))
+    return ask.read(lambda uow: placed(uow, build.get(uow, build_id)))
 
 
 @router.post("/{build_id}/cancel", **needs("build:run", "Build", errors=(404, 409)))
 def cancel(ask: Asked, build_id: str, body: ReasonBody) -> Response:
     """Stop a build: at once while it waits, within a second while it runs."""
-    return ask.write(lambda uow: show(build.cancel(uow, ask.actor, build_id, body.reason)))
+    return ask.write(lambda uow: placed(uow, build.cancel(uow, ask.actor, build_id, body.reason)))
 
 
 @router.post("/{build_id}/again", status_code=202, **needs("build:run", "Build", errors=(404, 409)))
@@ -77,7 +85,7 @@ def again(ask: Asked, build_id: str, body: AgainBody) -> Response:
 
     def act(uow: UnitOfWork) -> Answer:
         made = build.again(uow, ask.actor, build_id, anew=body.anew)
-        return Answer(show(made), 202, f"/v1/builds/{made.id}")
+        return Answer(placed(uow, made), 202, f"/v1/builds/{made.id}")
 
     return ask.write(act)
 

@@ -102,7 +102,7 @@ def _list_builds(context: Context, service: str | None, limit: int) -> int:
             each["id"],
             each["service"],
             each["version"],
-            each["status"],
+            _state(each),
             _same(each),
             "a work tree" if each["ref"].startswith("refs/clearway/trials/") else each["ref"],
             _built_by(each),
@@ -120,12 +120,18 @@ def _built_by(found: Any) -> str:
     return f"{found['external']['ci']}, L{found['external']['level']}" if found["external"] else ""
 
 
+def _state(found: Any) -> str:
+    """With its place, when it waits in the queue."""
+    spot = found["queue"]
+    return f"queued, {spot['position']} of {spot['waiting']} in {spot['pool']}" if spot else found["status"]
+
+
 def _same(found: Any) -> str:
     return {True: "yes", False: "NO", None: ""}[found["reproduced"]]
 
 
 def _print_build(context: Context, found: Any) -> None:
-    context.say(f"{found['id']}: {found['service']} {found['version'] or found['ref']}: {found['status']}")
+    context.say(f"{found['id']}: {found['service']} {found['version'] or found['ref']}: {_state(found)}")
     if found["error"]:
         context.say(f"  {found['error']}")
     if job := found["external"]:

@@ -26,10 +26,12 @@ def index(visit: Visit) -> Response:
     service, status = visit.query("service"), visit.query("status")
     with visit.database.read() as uow:
         found = build.list(uow, service=service, status=status, after=visit.query("after"), limit=50)
+        places = build.spots(uow, [each.id for each in found.items if each.status == "queued"])
     template = "parts/builds.html" if visit.partial else "builds.html"
     return visit.page(
         template,
         builds=found.items,
+        places=places,
         following=found.next_cursor,
         filters={"service": service, "status": status},
     )
@@ -50,10 +52,12 @@ def show(visit: Visit) -> Response:
         reports = build.reports_of(uow, found.id)
         stages = build.stages(uow, found.id)
         attempts = build.reproductions(uow, build_id=found.id, limit=5).items
+        spot = build.spot_of(uow, found.id) if found.status == "queued" else None
     template = "parts/build-live.html" if visit.partial else "build.html"
     return visit.page(
         template,
         build=found,
+        spot=spot,
         may_run=may_run,
         failing=failing,
         reports=reports,
