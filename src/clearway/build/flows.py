@@ -98,7 +98,7 @@ def _build(steps: Steps) -> dict[str, Any]:
 def find_source(work: Work) -> dict[str, Any]:
     """Fetch the repository, find the commit, read its definition, choose the version."""
     build = work.build
-    facts, commit = learn(work, tuple(RECIPES))
+    facts, commit = learn(work)
     work.log.say("source", f"{build.ref} is commit {facts.commit}, version {facts.version}")
     work.log.say("source", f"{commit.author}: {commit.subject}")
     if isinstance(work.packages, RecordedPackages):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 from clearway import catalog, source
-from clearway.kernel import Invalid, NotFound
+from clearway.kernel import NotFound
 
 from .versions import version_at
 from .work import Facts, Work, read_definition
 
 
-def learn(work: Work, recipes: Container[str] | None = None) -> tuple[Facts, source.Commit]:
+def learn(work: Work) -> tuple[Facts, source.Commit]:
     """Fetch the repository and look. Writes nothing.
 
-    Raises what the source room raises, NotFound, and Invalid for a recipe that is none of `recipes`.
+    Raises what the source room raises, and NotFound.
     """
     build = work.build
     with work.database.read() as uow:
@@ -24,11 +22,6 @@ def learn(work: Work, recipes: Container[str] | None = None) -> tuple[Facts, sou
     sha = source.resolve(repo, build.ref)
     commit = source.commit(repo, sha)
     definition = work.known_definition = read_definition(repo, sha, known.path, build.service)
-    if recipes is not None and definition.build.recipe not in recipes:
-        raise Invalid(
-            f"the recipe {definition.build.recipe} cannot be built yet",
-            todo="Use `recipe: script` with the commands and outputs.",
-        )
     facts = Facts(
         commit=sha,
         epoch=max(int(commit.committed_at.timestamp()), 315532800),  # archives cannot say less than 1980

@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from clearway.artifacts import REPRODUCED, Signer
 from clearway.build import flows
 from clearway.build.flows import run_build
 from clearway.build.ports import FakePackages, FakeSandbox, Job, Limits
+from clearway.catalog import recipe as catalog_recipe
 from clearway.catalog.store import items
 from clearway.kernel import SYSTEM, Actor, Conflict, Invalid, NotFound, Refused, Retry
 from clearway.storage import Blobs, FileBlobs
@@ -280,7 +281,12 @@ def test_what_the_repository_lacks_is_said(builder: Builder, made: Made) -> None
     assert "describes the service other" in (builder.run().error or "")
     assert "no branch, tag or commit" in (builder.run("nowhere").error or "")
     made.commit({"clearway.yaml": "service: shop\nbuild: {recipe: maven}\n"})
-    assert "maven cannot be built yet" in (builder.run().error or "")
+    assert "there is no clearway-maven.lock" in (builder.run().error or "")
+
+
+def test_every_recipe_that_a_file_may_name_can_be_built() -> None:
+    """The names that clearway.yaml allows are those that the flow knows, no more and no fewer."""
+    assert set(flows.RECIPES) == set(get_args(catalog_recipe.Build.model_fields["recipe"].annotation))
 
 
 def test_a_full_disk_fails_the_build_and_stores_nothing(
