@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import logs
 from bench.builds import PLATFORM
 from bench.figures import Figure, median, spread, timed
 from bench.running import Running, clearway_up, git_repository
@@ -86,4 +87,10 @@ def cached_10_steps_ms() -> list[Figure]:
     return [Figure("build.cached_10_steps_ms", value, "ms", "limit", 300.0, 15, spread(again), COMMAND, note)]
 
 
-FIGURES = (step_ms, cached_10_steps_ms)
+def logs_of_builds() -> list[Figure]:
+    """How fast a log is taken, and how soon a line is on the page."""
+    with serving("auto", quick=logs.definition(logs.PRINTER), slow=logs.definition(logs.TELLER)) as running:
+        return [*logs.delay_ms(running, "slow"), *logs.mb_per_s(running, "quick")]
+
+
+FIGURES = (step_ms, cached_10_steps_ms, logs_of_builds)

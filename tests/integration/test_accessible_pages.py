@@ -27,6 +27,7 @@ PAGES = [
     "/releases/shop/1.3.0/to/prod", "/promotions", "/approvals", "/builds", "/builds/bld_0_broken",
     "/reproductions/rep_1_different", "/reproductions/rep_0_failed", "/services/shop/reproducibility",
     "/services/till/reproducibility",
+    "/builds/bld_0_broken?line=3", "/builds/bld_0_broken/search?text=fail", "/builds/bld_0_broken/search",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod",
     "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till", "/where",

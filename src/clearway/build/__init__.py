@@ -8,12 +8,24 @@ from . import flows, pushed
 from .attested import Admitted, Identity, Issuers, Place, Received, admit, attest, claimed_for, locate
 from .cache import Cache, Entry, evict
 from .events import BuildFinished
+from .failing import Line
 from .graph import PlannedStep
 from .lanes import Spot, on_catalog_changed, spot_of, spots, tend
 from .maven_lock import MavenFile
 from .model import Build, BuildFailed
 from .planning import Planned, plan
 from .ports import Fetcher, Images, Jars, Packages, Sandbox
+from .reading import (
+    Found,
+    LogLines,
+    failing_lines,
+    log_line_at,
+    log_lines,
+    log_window,
+    pack_logs,
+    search_log,
+    whole_log,
+)
 from .reports import Report, reports_of
 from .reproduce import WORDS, Mark, NotRecorded, Reproduction, Score
 from .reproduce import get as reproduction
@@ -35,6 +47,7 @@ CHORES = (
     Chore("build.evict", 600.0, evict),
     Chore("build.reproduce-due", 300.0, start_due),
     Chore("build.slots", 5.0, tend, only_after_writes=True),
+    Chore("build.pack-logs", 600.0, pack_logs),
 )
 
 __all__ = [
@@ -49,10 +62,13 @@ __all__ = [
     "Cache",
     "Entry",
     "Fetcher",
+    "Found",
     "Identity",
     "Images",
     "Issuers",
     "Jars",
+    "Line",
+    "LogLines",
     "LogPart",
     "Mark",
     "MavenFile",
@@ -77,11 +93,15 @@ __all__ = [
     "attest",
     "cancel",
     "claimed_for",
+    "failing_lines",
     "find",
     "get",
     "list",
     "locate",
     "log",
+    "log_line_at",
+    "log_lines",
+    "log_window",
     "plan",
     "points",
     "remove_secret",
@@ -91,9 +111,11 @@ __all__ = [
     "request",
     "request_reproduction",
     "score",
+    "search_log",
     "secrets",
     "set_secret",
     "spot_of",
     "spots",
     "stages",
+    "whole_log",
 ]

@@ -9,7 +9,7 @@ from clearway import access, catalog, ledger, source
 from clearway.kernel import Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Page, UnitOfWork, decode_cursor, encode_cursor
 
-from . import store
+from . import kept_log, store
 from .events import BuildFinished
 from .lanes import hand_out
 from .model import OPEN, Build
@@ -172,13 +172,8 @@ def close(uow: UnitOfWork, actor: Actor, build_id: str, **values: Any) -> bool:
 def log(uow: UnitOfWork, build_id: str, offset: int = 0, most: int = 1 << 20) -> LogPart:
     """The log from a byte offset on, whole lines only; readable while the build runs."""
     build = get(uow, build_id)  # before the file: what ended now was written before
-    data = b""
-    try:
-        with uow.tool(Workshop).log_path(build_id).open("rb") as stream:
-            stream.seek(max(offset, 0))
-            data = stream.read(most)
-    except FileNotFoundError:
-        pass
+    with kept_log.opened(uow.tool(Workshop).log_path(build_id).parent) as stored:
+        data = stored.read(max(offset, 0), most)
     ended, more = build.status not in OPEN, len(data) == most
     if more or not ended:
         # Whole lines, but for one that is longer than what was asked for.

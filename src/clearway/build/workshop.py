@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -9,6 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .kept_log import GROWING, PACKED, pack
 from .log import LOG_BYTES, Log
 from .ports import Limits
 
@@ -27,8 +29,8 @@ class Workshop:
         return shutil.disk_usage(self.root).free < self.reserve_bytes
 
     def log_path(self, build_id: str) -> Path:
-        """The log's file."""
-        return self.root / build_id / "log.txt"
+        """The log's file while the build runs; see kept_log for how to read one."""
+        return self.root / build_id / GROWING
 
     def log(self, build_id: str) -> Log:
         """The log, opened to go on."""
@@ -50,12 +52,14 @@ class Workshop:
         remove(self.root / build_id)
 
     def clean(self, build_id: str) -> None:
-        """Keep the log, drop the rest."""
+        """Keep the log, compressed when it is long; drop the rest."""
         folder = self.root / build_id
         if folder.is_dir():
             for each in folder.iterdir():
-                if each.name != "log.txt":
+                if each.name not in (GROWING, PACKED):
                     remove(each)
+            with contextlib.suppress(OSError):  # a full disk: it is packed later
+                pack(folder)
 
 
 def remove(path: Path) -> None:

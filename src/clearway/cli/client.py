@@ -6,7 +6,7 @@ import builtins
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .exits import FAILED, UNREACHABLE, CliError, code_of_status
@@ -54,6 +54,11 @@ class Server:
     def text(self, path: str, **params: Any) -> str:
         """Read something that is not JSON."""
         return self._send("GET", path, params=_plain(params)).text
+
+    def text_with_headers(self, path: str, **params: Any) -> tuple[str, Mapping[str, str]]:
+        """Read a piece of something, and what tells where the next one begins."""
+        answer = self._send("GET", path, params=_plain(params))
+        return answer.text, answer.headers
 
     def bytes(self, path: str) -> bytes:
         """Read bytes."""

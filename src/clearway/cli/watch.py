@@ -42,7 +42,7 @@ def build(context: Context, build_id: str) -> Any:
     follower = threading.Thread(target=_follow, args=(context, path + "/log"), daemon=True)
     follower.start()
     with (
-        _leaving(f"the build goes on: clearway build --log {build_id}"),
+        leaving(f"the build goes on: clearway build --log {build_id}"),
         context.working(f"build {build_id}") as tell,
     ):
         found = until(
@@ -58,7 +58,7 @@ def reproduction(context: Context, reproduction_id: str) -> Any:
     """Wait until a rebuild was compared."""
     path = f"/v1/reproductions/{reproduction_id}"
     with (
-        _leaving("it goes on: clearway reproduce --list"),
+        leaving("it goes on: clearway reproduce --list"),
         context.working(f"reproduction {reproduction_id}") as tell,
     ):
         return until(
@@ -72,7 +72,7 @@ def cut(context: Context, cut_id: str) -> Any:
     """Wait until a release is cut: tagged, built and there, or failed."""
     path = f"/v1/cuts/{cut_id}"
     with (
-        _leaving(f"it goes on: clearway release SERVICE --list, or GET {path}"),
+        leaving(f"it goes on: clearway release SERVICE --list, or GET {path}"),
         context.working(f"release {cut_id}") as tell,
     ):
         return until(
@@ -83,7 +83,7 @@ def cut(context: Context, cut_id: str) -> Any:
 
 
 @contextmanager
-def _leaving(text: str) -> Iterator[None]:
+def leaving(text: str) -> Iterator[None]:
     """Ctrl-C ends the watching, not what is watched: say so, and how to look again."""
     try:
         yield
@@ -92,13 +92,15 @@ def _leaving(text: str) -> Iterator[None]:
 
 
 def _follow(context: Context, path: str) -> None:
+    from . import colours
     from .client import Server
 
+    painted = colours.wanted(sys.stderr)
     try:
         # Its own connection, for its own thread.
         with Server(context.profile.url, context.profile.token) as server:
             for line in server.lines(path):
-                print(f"  {line}", file=sys.stderr, flush=True)
+                print(f"  {colours.painted(line, painted)}", file=sys.stderr, flush=True)
     except CliError as error:
         print(f"  (the log cannot be followed: {error.message})", file=sys.stderr)
 
@@ -107,7 +109,7 @@ def promotion(context: Context, promotion_id: str) -> Any:
     """Wait for a promotion's end, telling why it waits and what its deployment does."""
     path = f"/v1/promotions/{promotion_id}"
     with (
-        _leaving(f"the promotion goes on: clearway status {promotion_id}"),
+        leaving(f"the promotion goes on: clearway status {promotion_id}"),
         context.working(f"promotion {promotion_id}") as tell,
     ):
         return until(

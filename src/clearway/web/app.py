@@ -19,7 +19,7 @@ from clearway import access
 from clearway.kernel import ClearwayError, NotFound, Unauthenticated, new_id
 from clearway.storage import Database
 
-from . import words
+from . import colours, words
 from .assets import read_assets, serve
 from .guard import SIGNED_IN, action, page, recognise, stream
 from .pages import (
@@ -33,6 +33,7 @@ from .pages import (
     figures,
     history,
     incidents,
+    logs,
     me,
     overview,
     people,
@@ -96,7 +97,9 @@ def routes() -> list[Route]:
         page("/builds", builds.index, needs="build:read"),
         page("/trusted-ci", builds.trusted, needs="platform:read"),
         page("/builds/{id}", builds.show, needs="build:read"),
-        stream("/builds/{id}/log", builds.follow, needs="build:read"),
+        stream("/builds/{id}/log", logs.follow, needs="build:read"),
+        page("/builds/{id}/log.txt", logs.download, needs="build:read"),
+        page("/builds/{id}/search", logs.search, needs="build:read"),
         action("/builds/{id}/cancel", builds.cancel, needs="build:run"),
         action("/builds/{id}/again", builds.again, needs="build:run"),
         action("/builds/{id}/reproduce", reproductions.request, needs="build:run"),
@@ -160,6 +163,7 @@ def _templates(app: Starlette) -> Environment:
         auto_reload=False,
     )
     pages.filters.update(words.FILTERS)
+    pages.filters["spans"] = colours.spans
     pages.globals["plural"] = words.plural
     pages.globals["headline"] = words.headline
     pages.globals["asset"] = lambda name: f"/static/{app.state.assets[name].mark}/{name}"

@@ -16,7 +16,7 @@ from writers import Writers
 from clearway import access, build, source
 from clearway.api import create_app
 from clearway.api.ask import Ask
-from clearway.api.routes.builds import follow
+from clearway.api.routes.logs import follow
 from clearway.build import Workshop
 from clearway.kernel import Actor
 

@@ -73,7 +73,7 @@ def read(path: Path) -> list[str]:
 
 
 def test_every_line_says_which_step_wrote_it(tmp_path: Path) -> None:
-    """Pieces become lines wherever they are cut; control characters and colours are gone."""
+    """Pieces become lines wherever they are cut; control characters are gone, colours stay."""
     log = Log(tmp_path / "log.txt")
     output = log.step("build 1")
     for piece in (b"one\ntw", b"o\r\n\x1b[31mred\x1b[0m\x07\n", b"caf\xc3", b"\xa9 \xff\n", b"end"):
@@ -84,7 +84,7 @@ def test_every_line_says_which_step_wrote_it(tmp_path: Path) -> None:
     assert read(tmp_path / "log.txt") == [
         "build 1 | one",
         "build 1 | two",
-        "build 1 | red",
+        "build 1 | \x1b[31mred\x1b[0m",
         "build 1 | café \ufffd",
         "build 1 | end",
         "store | done",

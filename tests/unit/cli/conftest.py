@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import structlog
 from databases import make_database
+from house import House
 from servers import Settings, serving
 
 from clearway import access
@@ -110,3 +111,24 @@ def cli(
     monkeypatch.setenv("CLEARWAY_URL", address)
     monkeypatch.setenv("CLEARWAY_TOKEN", token("admin"))
     return run
+
+
+@pytest.fixture
+def by(
+    house: House, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
+    """`by("rita", "status")`: a command as a person."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    tokens: dict[str, str] = {}
+
+    def call(name: str, *arguments: str) -> Any:
+        if name not in tokens:
+            with house.database.begin() as uow:
+                tokens[name] = access.create_token(uow, Actor(name)).secret
+        monkeypatch.setenv("CLEARWAY_TOKEN", tokens[name])
+        return run(*arguments)
+
+    with serving(create_app(house.database, Settings(house.folder))) as address:
+        monkeypatch.setenv("CLEARWAY_URL", address)
+        yield call
+    structlog.reset_defaults()

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import structlog
 from house import House
-from servers import Settings, serving
 
 from clearway import access, build, source
-from clearway.api import create_app
 from clearway.build import Workshop
 from clearway.cli import exits, watch
-from clearway.kernel import Actor
-
-
-@pytest.fixture
-def by(
-    house: House, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Any]]:
-    """`by("rita", "status")`: a command as a person."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    tokens: dict[str, str] = {}
-
-    def call(name: str, *arguments: str) -> Any:
-        if name not in tokens:
-            with house.database.begin() as uow:
-                tokens[name] = access.create_token(uow, Actor(name)).secret
-        monkeypatch.setenv("CLEARWAY_TOKEN", tokens[name])
-        return run(*arguments)
-
-    with serving(create_app(house.database, Settings(house.folder))) as address:
-        monkeypatch.setenv("CLEARWAY_URL", address)
-        yield call
-    structlog.reset_defaults()
 
 
 def test_from_a_build_to_an_approval(house: House, by: Callable[..., Any]) -> None:

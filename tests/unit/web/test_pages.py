@@ -22,6 +22,7 @@ PAGES = [
     "/services/shop/history?path=shop/prices.py&line=5", "/services/shop/history?path=../x",
     "/builds", "/builds/bld_0_broken", "/reproductions/rep_1_different", "/reproductions/rep_0_failed",
     "/reproductions/rep_2_identical", "/services/shop/reproducibility", "/services/till/reproducibility",
+    "/builds", "/builds/bld_0_broken", "/builds/bld_0_broken/search", "/builds/bld_0_broken/search?text=a",
     "/incidents", "/incidents?show=all", "/figures", "/figures?service=till",
     "/figures/shop/prod/change_fail_rate",
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
@@ -117,7 +118,8 @@ def test_the_log_comes_as_events_and_goes_on_where_it_was(look) -> None:
     answer = rita.get("/builds/bld_0_broken/log")
     assert answer.headers["content-type"].startswith("text/event-stream")
     events = re.findall(r"id: (\d+)\nevent: lines\ndata: (.*)\n", answer.text)
-    lines = [line for _, data in events for line in json.loads(data)]
+    lines = [line for _, data in events for line in json.loads(data)["lines"]]
+    assert json.loads(events[0][1])["first"] == 1
     assert lines[-1] == "build | the tests failed"
     assert "event: end" in answer.text
     again = rita.get("/builds/bld_0_broken/log", headers={"last-event-id": events[-1][0]})

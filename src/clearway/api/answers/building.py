@@ -118,3 +118,43 @@ class StageList(Shape):
 
     items: list[Stage]
     """In the order in which they began."""
+
+
+class LogLine(Shape):
+    """A line of a log."""
+
+    number: int
+    """The first is 1."""
+    step: Annotated[str, Field(examples=["compile 1"])]
+    """Who wrote it."""
+    text: str
+    """Its text; of a terminal's orders only those that set colours are in it."""
+    bad: bool
+    """It was recognised as saying what went wrong."""
+
+
+class LogLines(Shape):
+    """Some lines of a log."""
+
+    lines: list[LogLine]
+    """In their order."""
+    following: int | None
+    """The number of the next line; null: there is none yet."""
+    total: int
+    """Lines of the whole log, as far as it is written."""
+
+
+class LogHits(Shape):
+    """What a search in a log found."""
+
+    hits: list[LogLine]
+    """In their order, without colours."""
+    more_after: int | None
+    """There is more: ask again for what comes after this line."""
+
+
+class FailingLines(Shape):
+    """The lines that say why a build failed."""
+
+    items: list[LogLine]
+    """In their order, with some around them."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clearway.cli import watch
+from clearway.cli import logs, watch
 from clearway.cli.context import Context, command, group
 from clearway.cli.exits import FAILED, OK, CliError
 
@@ -43,6 +43,16 @@ def build(
     log: Annotated[
         str | None, typer.Option("--log", help="Print the log of a build instead.", metavar="ID")
     ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="With --log: until the build has ended.")] = False,
+    search: Annotated[
+        str, typer.Option("--search", help="With --log: only lines with this text.", metavar="TEXT")
+    ] = "",
+    step: Annotated[
+        str, typer.Option("--step", help="With --log: only lines of this step.", metavar="NAME")
+    ] = "",
+    failing: Annotated[
+        bool, typer.Option("--failing", help="With --log: only the lines that say why it failed.")
+    ] = False,
     limit: Most = 20,
     retry: Annotated[
         str | None,
@@ -69,9 +79,9 @@ def build(
 ) -> int:
     """Build a service in a sandbox, twice, and compare."""
     if log:
-        text = context.server.text(f"/v1/builds/{log}/log")
-        context.show({"id": log, "log": text}, lambda: context.say(text.rstrip("\n")))
-        return OK
+        return logs.show(context, log, follow=follow, search=search, step=step, failing=failing)
+    if follow or search or step or failing:
+        raise CliError("--follow, --search, --step and --failing belong to --log", expected="--log ID")
     if listing:
         return _list_builds(context, service, limit)
     if cancel:

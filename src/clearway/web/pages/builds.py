@@ -1,24 +1,12 @@
-"""Builds: the list, and one build with its log while it grows."""
+"""Builds: the list, and one build; its log is in `logs`."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from typing import Any
+from starlette.responses import Response
 
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
-
-from clearway import access, build, catalog
-from clearway.kernel import ClearwayError
-from clearway.web.guard import COOKIE, who
+from clearway import build, catalog
 from clearway.web.timeline import timeline
 from clearway.web.visit import Visit
-
-LOOK_EVERY_S = 0.3
-BEATS = 50  # looks without news until a sign of life
-PIECE = 256 << 10
 
 
 def index(visit: Visit) -> Response:
@@ -48,7 +36,7 @@ def show(visit: Visit) -> Response:
     with visit.database.read() as uow:
         found = build.get(uow, visit.part("id"))
         may_run = visit.may(uow, "build:run", service=found.service)
-        failing = _failing(uow, found)
+        failing = build.failing_lines(uow, found.id)
         reports = build.reports_of(uow, found.id)
         stages = build.stages(uow, found.id)
         attempts = build.reproductions(uow, build_id=found.id, limit=5).items
@@ -74,59 +62,8 @@ def again(visit: Visit) -> Response:
     return visit.go(f"/builds/{made.id}", "The build is queued.")
 
 
-def _failing(uow: Any, found: build.Build) -> list[str]:
-    """The last lines of the step that failed: what people came to read."""
-    if found.status != "failed":
-        return []
-    part = build.log(uow, found.id, 0, 8 << 20)
-    lines = part.text.splitlines()
-    steps = [line.partition(" | ")[0] for line in lines]
-    own = [name for name in steps if name not in ("build", "log")]
-    last = own[-1] if own else (steps[-1] if steps else "")
-    return [line for line, name in zip(lines, steps, strict=True) if name == last][-20:]
-
-
 def cancel(visit: Visit) -> Response:
     """Stop it."""
     with visit.database.begin() as uow:
         build.cancel(uow, visit.actor, visit.part("id"), visit.said("reason"))
     return visit.go(f"/builds/{visit.part('id')}", "Asked to stop.")
-
-
-async def follow(visit: Visit) -> Response:
-    """The log as server-sent events; a browser that comes again goes on where it was."""
-    sent = visit.request.headers.get("last-event-id") or visit.query("offset") or "0"
-    offset = int(sent) if sent.isdigit() and len(sent) < 15 else 0
-    first = await run_in_threadpool(_read, visit, offset)
-    headers = {"X-Accel-Buffering": "no"}
-    return StreamingResponse(_pieces(visit, first), media_type="text/event-stream", headers=headers)
-
-
-def _read(visit: Visit, offset: int) -> build.LogPart:
-    with visit.database.read() as uow:
-        # A log can run for hours: whose session ended meanwhile reads no further.
-        principal, _ = who(uow, visit.request.cookies.get(COOKIE, ""))
-        access.require(uow, principal.actor, "build:read")
-        return build.log(uow, visit.part("id"), offset, PIECE)
-
-
-async def _pieces(visit: Visit, part: build.LogPart) -> AsyncIterator[str]:
-    yield "retry: 1000\n\n"
-    quiet = 0
-    while True:
-        if part.text:
-            lines = json.dumps(part.text.splitlines(), ensure_ascii=False)
-            yield f"id: {part.offset}\nevent: lines\ndata: {lines}\n\n"
-            quiet = 0
-        if part.complete:
-            yield "event: end\ndata: {}\n\n"
-            return
-        if not part.text:
-            quiet += 1
-            if quiet % BEATS == 0:
-                yield ": still here\n\n"
-            await asyncio.sleep(LOOK_EVERY_S)
-        try:
-            part = await run_in_threadpool(_read, visit, part.offset)
-        except ClearwayError:
-            return  # the browser comes again by itself
