@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import logs
+from bench import logs, queue
 from bench.builds import PLATFORM
 from bench.figures import Figure, median, spread, timed
 from bench.running import Running, clearway_up, git_repository
@@ -93,4 +93,4 @@ def logs_of_builds() -> list[Figure]:
         return [*logs.delay_ms(running, "slow"), *logs.mb_per_s(running, "quick")]
 
 
-FIGURES = (step_ms, cached_10_steps_ms, logs_of_builds)
+FIGURES = (step_ms, cached_10_steps_ms, logs_of_builds, queue.queue_1000_s)
