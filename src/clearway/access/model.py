@@ -56,6 +56,8 @@ PLATFORM_ACTIONS = frozenset(
         "build:run",
         "artifact:read",
         "artifact:write",
+        "artifact:promote",
+        "artifact:delete",
         "release:read",
         "release:create",
         "metrics:read",

@@ -46,6 +46,7 @@ from .recipe import (
     in_order,
     needs_of,
 )
+from .registry import Registry
 from .repository import Repository
 from .service import (
     apply,
@@ -54,6 +55,8 @@ from .service import (
     gates,
     plan_apply,
     pools,
+    registries,
+    registry,
     repositories,
     repositories_of_services,
     repository_of,
@@ -103,6 +106,7 @@ __all__ = [
     "ProportionMetric",
     "Proposal",
     "ProvenanceKey",
+    "Registry",
     "Removing",
     "Reports",
     "Repository",
@@ -135,6 +139,8 @@ __all__ = [
     "propose",
     "reads",
     "ref_fits",
+    "registries",
+    "registry",
     "repositories",
     "repositories_of_services",
     "repository_of",

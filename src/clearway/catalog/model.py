@@ -12,6 +12,7 @@ from clearway.kernel import Document, Duration, Name
 from clearway.policy import Gate
 
 from .branching import Branching
+from .registry import RegistryDocument, misfits
 from .repository import (
     RepositoryDocument,
     check_address,
@@ -282,6 +283,7 @@ KINDS: Mapping[str, type[Document]] = {
     "Repository": RepositoryDocument,
     "Pool": PoolDocument,
     "Service": ServiceDocument,
+    "Registry": RegistryDocument,
     "TrustedCI": TrustedCIDocument,
 }
 """The documents that this room applies, in the order in which they need each other."""
@@ -294,6 +296,7 @@ CatalogDocument = (
     | RepositoryDocument
     | PoolDocument
     | ServiceDocument
+    | RegistryDocument
     | TrustedCIDocument
 )
 
@@ -309,7 +312,13 @@ def dangling(documents: Iterable[CatalogDocument]) -> list[tuple[CatalogDocument
                 known = ", ".join(sorted(names[kind])) or "none is declared"
                 expected = f"a declared {kind} ({known})"
                 found.append((each, f"{each.kind} {each.name} names the unknown {kind} {name}", expected))
-    return found + _taken(everything)
+    return found + _taken(everything) + _misfits(everything)
+
+
+def _misfits(documents: list[CatalogDocument]) -> list[tuple[CatalogDocument, str, str]]:
+    registries = [each for each in documents if isinstance(each, RegistryDocument)]
+    by_name: dict[str, CatalogDocument] = {each.name: each for each in registries}
+    return [(by_name[who.name], wrong, expected) for who, wrong, expected in misfits(registries)]
 
 
 def _taken(documents: list[CatalogDocument]) -> list[tuple[CatalogDocument, str, str]]:
@@ -339,6 +348,8 @@ def _references(document: CatalogDocument) -> list[tuple[str, tuple[str, ...]]]:
             return [("Environment", document.environments)]
         case EnvironmentDocument():
             return [("Gate", document.gates)]
+        case RegistryDocument():
+            return [("Team", (document.team,) if document.team else ()), ("Registry", document.members)]
         case TrustedCIDocument():
             return [("Service", tuple(each.service for each in document.services))]
         case _:

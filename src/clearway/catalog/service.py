@@ -28,6 +28,7 @@ from .model import (
     cycle,
     dangling,
 )
+from .registry import Registry
 from .repository import RECORDED, Repository
 from .trusted_ci import TrustedCI
 
@@ -57,6 +58,16 @@ def pools(uow: UnitOfWork) -> tuple[Pool, ...]:
 def trusted_cis(uow: UnitOfWork) -> tuple[TrustedCI, ...]:
     """Every CI system whose jobs may vouch for something, by name."""
     return _records(uow, "TrustedCI", TrustedCI)
+
+
+def registries(uow: UnitOfWork) -> tuple[Registry, ...]:
+    """Every registry, by name."""
+    return _records(uow, "Registry", Registry)
+
+
+def registry(uow: UnitOfWork, name: str) -> Registry:
+    """One registry. Raises NotFound."""
+    return _one(uow, "Registry", Registry, name)
 
 
 def routes(uow: UnitOfWork) -> tuple[Route, ...]:

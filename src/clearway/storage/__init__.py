@@ -1,7 +1,8 @@
 """Transactions, blobs and pages: where everything is kept."""
 
-from .blobs import Blob, Blobs, FileBlobs, read_chunks
+from .blobs import Blobs, FileBlobs, read_chunks
 from .database import Bus, Database, UnitOfWork
+from .intake import Blob, Intake
 from .pages import Page, decode_cursor, encode_cursor
 from .pulse import Pulse
 from .types import Instant, Json, metadata
@@ -13,6 +14,7 @@ __all__ = [
     "Database",
     "FileBlobs",
     "Instant",
+    "Intake",
     "Json",
     "Page",
     "Pulse",

@@ -8,27 +8,15 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from clearway.kernel import Conflict, Invalid, NotFound, Retry, is_digest
+from clearway.kernel import Invalid, NotFound, is_digest
 
-CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Blob:
-    """What is stored: its digest and its size in bytes."""
-
-    digest: str
-    size: int
+from .intake import CHUNK, Blob, Intake
 
 
 class Blobs(Protocol):
@@ -36,6 +24,15 @@ class Blobs(Protocol):
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Blob:
         """Store the bytes; the same bytes twice are one blob. Raises Conflict when `expected` differs."""
+
+    def receive(self, algorithms: Sequence[str] = ()) -> Intake:
+        """Begin to receive one file; `algorithms` names further digests that are wanted, such as sha512."""
+
+    def resume(self, path: Path, algorithms: Sequence[str] = ()) -> Intake:
+        """Go on with a file that was paused: its bytes are hashed again. Raises NotFound."""
+
+    def size(self, digest: str) -> int:
+        """The blob's size in bytes. Raises NotFound."""
 
     def open(self, digest: str) -> BinaryIO:
         """The bytes, from the start. Raises NotFound."""
@@ -60,30 +57,27 @@ class FileBlobs:
 
     def put(self, chunks: Iterable[bytes], expected: str | None = None) -> Blob:
         """See Blobs.put. A full disk raises Retry and leaves nothing behind."""
-        digest, size = hashlib.sha256(), 0
-        descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
+        intake = self.receive()
         try:
-            with os.fdopen(descriptor, "wb") as out:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    size += len(chunk)
-                    out.write(chunk)
-                out.flush()
-                os.fsync(out.fileno())
-            found = "sha256:" + digest.hexdigest()
-            if expected is not None and found != expected:
-                raise Conflict(f"the bytes have digest {found}", expected=expected)
-            self._keep(Path(name), found)
-            return Blob(found, size)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise Retry(
-                    "the disk that holds the artifacts is full; nothing was stored", todo="Free some space."
-                ) from error
-            raise
+            for chunk in chunks:
+                intake.write(chunk)
+            return intake.finish(expected)
         finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
+            intake.abandon()
+
+    def receive(self, algorithms: Sequence[str] = ()) -> Intake:
+        """See Blobs.receive."""
+        return Intake(self.root / "incoming", self._keep, algorithms)
+
+    def resume(self, path: Path, algorithms: Sequence[str] = ()) -> Intake:
+        """See Blobs.resume."""
+        if path.parent != self.root / "incoming" or not path.is_file():
+            raise NotFound("there is no such upload any more", todo="Begin again.")
+        return Intake(path.parent, self._keep, algorithms, path)
+
+    def size(self, digest: str) -> int:
+        """See Blobs.size."""
+        return self.path(digest).stat().st_size
 
     def _keep(self, incoming: Path, digest: str) -> None:
         target = self._place(digest)

@@ -20,8 +20,10 @@ def application(built: System) -> App:
 
     api_app: App = api.create_app(built.database, built.settings)
     web_app: App = web.create_app(built.database, built.settings)
+    files: App = generic.create_app(built.database)
     faces: dict[str, App] = {
-        "/artifacts/": generic.create_app(built.database),
+        "/artifacts/": files,
+        "/generic/": files,
         "/hooks/": webhooks.create_app(built.database),
     }
 

@@ -1,0 +1,39 @@
+"""Registries: packages by address, with tags; their bytes are blobs."""
+
+from .model import File, Tag, Verb
+from .permit import ANONYMOUS, look_in, require
+from .shelf import (
+    add_file,
+    change_facts,
+    change_of,
+    file_at,
+    file_by_digest,
+    files_of,
+    files_with,
+    packages_in,
+    remove_file,
+    remove_tag,
+    set_tag,
+    tags_of,
+)
+
+__all__ = [
+    "ANONYMOUS",
+    "File",
+    "Tag",
+    "Verb",
+    "add_file",
+    "change_facts",
+    "change_of",
+    "file_at",
+    "file_by_digest",
+    "files_of",
+    "files_with",
+    "look_in",
+    "packages_in",
+    "remove_file",
+    "remove_tag",
+    "require",
+    "set_tag",
+    "tags_of",
+]
