@@ -19,6 +19,7 @@ from .repository import RECORDED
 Format = Literal["oci", "pypi", "npm", "maven", "nuget", "generic"]
 Mode = Literal["local", "proxy", "group"]
 Maturity = Literal["dev", "release"]
+EvidenceName = Literal["provenance", "sbom", "tests", "reproduced", "rebuilt", "findings", "licences"]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 NameGlob = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9@._/*:-]+$")]
 
@@ -54,6 +55,8 @@ class Registry(Document):
     """Users and groups who may push; whoever may write artifacts when empty."""
     promoters: tuple[Who, ...] = Field(default=(), max_length=100)
     """Users and groups who may promote into it; whoever may promote artifacts when empty."""
+    requires: tuple[EvidenceName, ...] = ()
+    """Evidence that each file of a version must have, signed by Clearway, before it is promoted into it."""
     description: Annotated[str, StringConstraints(max_length=500)] = ""
     """What is in it."""
 

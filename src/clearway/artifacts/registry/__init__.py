@@ -2,6 +2,7 @@
 
 from .model import File, Tag, Verb
 from .permit import ANONYMOUS, look_in, require
+from .promote import Closure, closure, promote, prove
 from .shelf import (
     add_file,
     change_facts,
@@ -19,18 +20,22 @@ from .shelf import (
 
 __all__ = [
     "ANONYMOUS",
+    "Closure",
     "File",
     "Tag",
     "Verb",
     "add_file",
     "change_facts",
     "change_of",
+    "closure",
     "file_at",
     "file_by_digest",
     "files_of",
     "files_with",
     "look_in",
     "packages_in",
+    "promote",
+    "prove",
     "remove_file",
     "remove_tag",
     "require",
