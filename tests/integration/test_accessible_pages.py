@@ -30,6 +30,8 @@ PAGES = [
     "/builds/bld_0_broken?line=3", "/builds/bld_0_broken/search?text=fail", "/builds/bld_0_broken/search",
     "/incidents?show=all", "/figures", "/figures/shop/prod/change_fail_rate", "/audit", "/audit/3",
     "/audit/verify", "/trace?of=shop@1.1.0", "/environments", "/environments/prod",
+    "/registries", "/registries/images", "/registries/images?like=none", "/registries/released",
+    "/registries/all-images/package?of=shop", "/registries/images/package?of=shop&version=v1.0",
     "/repositories", "/repositories/tools", "/repositories/gone", "/repositories/till", "/where",
     "/trusted-ci",
     "/services/shop/violations", "/services/till/violations", "/configuration",

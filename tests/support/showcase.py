@@ -8,7 +8,7 @@ from typing import Any
 
 from house import DANA, DEFINITION, PLATFORM, RITA, ROOT, House
 
-from clearway import access, build, catalog, config, incidents, ledger, metrics, releases, source
+from clearway import access, artifacts, build, catalog, config, incidents, ledger, metrics, releases, source
 from clearway.build import store as build_store
 from clearway.build.reports.kept import replace_reports
 from clearway.build.reproduce import store as reproduction_store
@@ -20,7 +20,7 @@ from clearway.kernel import SYSTEM
 from clearway.releases import store as release_store
 from clearway.source import store as source_store
 from clearway.source.refs import RefMove
-from clearway.storage import Database
+from clearway.storage import Blobs, Database
 
 SHOWN = PLATFORM.replace(
     "strategy: {kind: recreate}, soak: 1h}",
@@ -195,6 +195,7 @@ class Showcase(House):
         self.failed_cut()
         self.pull_request()
         self.followed()
+        self.packages()
         with self.database.begin() as uow:
             ledger.checkpoint(uow)
         return self
@@ -237,6 +238,30 @@ class Showcase(House):
                 source.receive(uow, told)
             source.note_refused(uow, "tools", "github", "not signed with a secret that is set here")
             source_store.save_state(uow, "gone", failures=2, error="git refused: not found <b>bold</b>")
+
+    def packages(self) -> None:
+        """Registries: one with versions, tags and a name that means harm, a group over it, an empty one."""
+        self.apply(
+            "{kind: Registry, name: images, format: oci, team: store, description: '<b>bold</b>'}\n---\n"
+            "{kind: Registry, name: released, format: oci, maturity: release, anonymous: read}\n---\n"
+            "{kind: Registry, name: all-images, format: oci, mode: group, members: [released, images]}"
+        )
+        with self.database.begin() as uow:
+            images = catalog.registry(uow, "images")
+            for version in ("1.0", "1.1"):
+                for name in ("shop", "shop/<b>bold</b>"):
+                    file = artifacts.add_file(
+                        uow,
+                        ROOT,
+                        images,
+                        package=name,
+                        version=version,
+                        path=f"{name}@{version}",
+                        blob=uow.tool(Blobs).put([f"{name} {version}".encode()]),
+                        media_type="application/vnd.oci.image.manifest.v1+json",
+                    )
+                artifacts.set_tag(uow, ROOT, images, "shop", "latest", file.digest)
+                artifacts.set_tag(uow, ROOT, images, "shop", f"v{version}", version)
 
     def pull_request(self) -> None:
         """The one that brought 1.1.0, as a forge tells it that means harm."""

@@ -159,6 +159,19 @@ class ReasonBody(Body):
     """Why; kept in the ledger."""
 
 
+class RegistryPromotionBody(Body):
+    """A version of a package for another registry."""
+
+    package: Annotated[str, Field(min_length=1, max_length=400)]
+    """The package's name."""
+    version: Annotated[str, Field(min_length=1, max_length=200)]
+    """A version, tag or digest."""
+    to: Name
+    """The registry that shall have it."""
+    reason: Reason
+    """Why; kept in the ledger."""
+
+
 class RollbackBody(Body):
     """A way back."""
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from .commands import ask, attest, audit, build, deliver, lint, people, platform, reproduce, serve, source
+from .commands import (
+    ask,
+    attest,
+    audit,
+    build,
+    deliver,
+    lint,
+    people,
+    platform,
+    registries,
+    reproduce,
+    serve,
+    source,
+)
 from .exits import MEANINGS
 from .plain import PlainGroup
 
@@ -30,5 +43,18 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit(0)
 
 
-for _module in (serve, platform, lint, source, build, reproduce, deliver, attest, ask, audit, people):
+for _module in (
+    serve,
+    platform,
+    lint,
+    source,
+    build,
+    reproduce,
+    registries,
+    deliver,
+    attest,
+    ask,
+    audit,
+    people,
+):
     _module.add(app)

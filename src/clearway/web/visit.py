@@ -32,6 +32,7 @@ MAIN = (
 MORE = (
     ("/environments", "Environments", "platform:read"),
     ("/repositories", "Repositories", "platform:read"),
+    ("/registries", "Registries", "artifact:read"),
     ("/configuration", "Configuration", "config:read"),
     ("/calendar", "Calendar", "platform:read"),
     ("/people", "People and tokens", "platform:read"),

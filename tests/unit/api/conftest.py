@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from answers import Free, Held
 from databases import make_database
+from house import House
 from servers import Settings
 
 from clearway import access
@@ -82,6 +83,24 @@ def client(database: Database, settings: Settings, token: Callable[..., str]) ->
         app = create_app(database, settings, max_body=max_body)
         headers = {"Authorization": f"Bearer {token(name, *scopes)}"} if name else {}
         made.append((Held if held else Free)(app, headers=headers, raise_server_exceptions=False))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def house_client(house: House, tmp_path: Path) -> Iterator[Callable[..., Held]]:
+    """Clients of the API over a whole house, by who asks."""
+    app = create_app(house.database, Settings(tmp_path))
+    made: list[Held] = []
+
+    def make(name: str, *environments: str) -> Held:
+        with house.database.begin() as uow:
+            token = access.create_token(uow, Actor(name), environments=environments or None)
+        headers = {"Authorization": f"Bearer {token.secret}"}
+        made.append(Held(app, headers=headers, raise_server_exceptions=False))
         return made[-1]
 
     yield make

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from answers import Held
 from house import House
-from servers import Settings
 
 from clearway import access, build
-from clearway.api import create_app
 from clearway.build import Workshop, store
-from clearway.kernel import Actor
-
-
-@pytest.fixture
-def client(house: House, tmp_path: Path) -> Iterator[Callable[..., Held]]:
-    app = create_app(house.database, Settings(tmp_path))
-    made: list[Held] = []
-
-    def make(name: str, *environments: str) -> Held:
-        with house.database.begin() as uow:
-            token = access.create_token(uow, Actor(name), environments=environments or None)
-        headers = {"Authorization": f"Bearer {token.secret}"}
-        made.append(Held(app, headers=headers, raise_server_exceptions=False))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.close()
 
 
 def failed(house: House, lines: list[str]) -> str:
@@ -43,9 +21,9 @@ def failed(house: House, lines: list[str]) -> str:
     return f"/v1/builds/{made.id}/log"
 
 
-def test_a_long_log_comes_in_pieces_or_as_a_file(house: House, client: Callable[..., Held]) -> None:
+def test_a_long_log_comes_in_pieces_or_as_a_file(house: House, house_client: Callable[..., Held]) -> None:
     """Eight MiB at once, and the header says where to go on; a download is all of it, without colours."""
-    address, dana = failed(house, [f"a | \x1b[31m{'x' * 990}\x1b[0m"] * 10_000), client("dana")
+    address, dana = failed(house, [f"a | \x1b[31m{'x' * 990}\x1b[0m"] * 10_000), house_client("dana")
     first = dana.get(address)
     assert first.headers["clearway-log-complete"] == "no"
     assert len(first.text) <= 8 << 20
@@ -57,9 +35,9 @@ def test_a_long_log_comes_in_pieces_or_as_a_file(house: House, client: Callable[
     assert file.text == f"a | {'x' * 990}\n" * 10_000
 
 
-def test_lines_searches_and_what_failed(house: House, client: Callable[..., Held]) -> None:
+def test_lines_searches_and_what_failed(house: House, house_client: Callable[..., Held]) -> None:
     """With numbers; what cannot be asked is said, and a build that is not there is 404."""
-    address, dana = failed(house, ["a | one", "test | ValueError: two", "a | Three"]), client("dana")
+    address, dana = failed(house, ["a | one", "test | ValueError: two", "a | Three"]), house_client("dana")
     lines = dana.get(f"{address}/lines", params={"from": 2, "count": 1}).json()
     assert lines == {
         "lines": [{"number": 2, "step": "test", "text": "ValueError: two", "bad": False}],

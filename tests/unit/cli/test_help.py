@@ -49,7 +49,7 @@ EXPECTED = {
         "verify",
         "login",
     ),
-    *("schema", "down", "source", "secret", "attest", "trusted-ci"),
+    *("schema", "down", "source", "secret", "attest", "trusted-ci", "registry"),
 }
 
 

@@ -27,6 +27,8 @@ PAGES = [
     "/figures/shop/prod/change_fail_rate",
     "/figures/shop/prod/change_lead_time", "/figures/shop/prod/failed_deployment_recovery_time",
     "/environments", "/environments/prod",
+    "/registries", "/registries/images", "/registries/images?like=none", "/registries/released",
+    "/registries/all-images/package?of=shop", "/registries/images/package?of=shop&version=v1.0",
     "/repositories", "/repositories/tools", "/trusted-ci",
     "/repositories/gone", "/repositories/till", "/where",
     "/services/shop/violations", "/services/till/violations",

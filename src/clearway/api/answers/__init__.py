@@ -19,6 +19,7 @@ from . import (
     governance,
     history,
     platform,
+    registries,
     reports,
     reproductions,
     rollouts,
@@ -41,6 +42,7 @@ FORMS: dict[str, type[Any]] = {
         history,
         reports,
         reproductions,
+        registries,
     )
     for name, form in vars(room).items()
     if isinstance(form, type) and issubclass(form, Shape) and form.__module__ == room.__name__

@@ -1,6 +1,6 @@
 """Registries: packages by address, with tags; their bytes are blobs."""
 
-from .model import File, Tag, Verb
+from .model import File, PackageVersion, Tag, Usage, Verb
 from .permit import ANONYMOUS, look_in, require
 from .promote import Closure, closure, promote, prove
 from .shelf import (
@@ -16,13 +16,17 @@ from .shelf import (
     remove_tag,
     set_tag,
     tags_of,
+    usage,
+    versions_of,
 )
 
 __all__ = [
     "ANONYMOUS",
     "Closure",
     "File",
+    "PackageVersion",
     "Tag",
+    "Usage",
     "Verb",
     "add_file",
     "change_facts",
@@ -41,4 +45,6 @@ __all__ = [
     "require",
     "set_tag",
     "tags_of",
+    "usage",
+    "versions_of",
 ]

@@ -45,3 +45,24 @@ class Tag:
     target: str  # a version or a digest
     by: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much is in a registry."""
+
+    packages: int = 0
+    files: int = 0
+    size: int = 0  # bytes, each file counted, though equal bytes are kept once
+    changed_at: datetime | None = None  # when a file last came
+
+
+@dataclass(frozen=True)
+class PackageVersion:
+    """A version of a package, as its files show it."""
+
+    version: str
+    files: int
+    size: int  # bytes
+    at: datetime  # when its first file came
+    by: str  # who brought that one

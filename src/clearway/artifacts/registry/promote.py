@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from clearway import ledger
 from clearway.artifacts import model as evidence_model
@@ -53,6 +54,19 @@ class Closure:
     def size(self) -> int:
         """Bytes of all files."""
         return sum(each.size for each in self.files)
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API shows it."""
+        shown = ("path", "version", "digest", "size", "media_type", "by", "at", "facts")
+        return {
+            "registry": self.registry,
+            "package": self.package,
+            "version": self.version,
+            "size": self.size,
+            "files": [{name: getattr(each, name) for name in shown} for each in self.files],
+            "evidence": {digest: list(ids) for digest, ids in self.evidence.items()},
+            "missing": list(self.missing),
+        }
 
 
 def closure(

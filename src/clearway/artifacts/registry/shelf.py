@@ -14,7 +14,7 @@ from clearway.kernel import Actor, Conflict, Invalid, NotFound, new_id
 from clearway.storage import Blob, Page, UnitOfWork, decode_cursor, encode_cursor
 
 from . import store
-from .model import File, Tag
+from .model import File, PackageVersion, Tag, Usage
 from .permit import require
 
 MOST_FACTS = 4 << 20  # bytes of one file's facts
@@ -135,6 +135,16 @@ def packages_in(
     cursor = str(decode_cursor(after)) if after else None
     rows = store.packages(uow, registry, cursor, limit + 1, like)
     return Page(rows[:limit], encode_cursor(rows[limit - 1]) if len(rows) > limit else None)
+
+
+def usage(uow: UnitOfWork) -> dict[str, Usage]:
+    """How much is in each registry that holds anything, by its name."""
+    return store.usage(uow)
+
+
+def versions_of(uow: UnitOfWork, registry: str, package: str) -> list[PackageVersion]:
+    """A package's newest 5,000 versions, newest arrival first."""
+    return store.versions(uow, registry, package)
 
 
 def change_of(uow: UnitOfWork, registry: str, package: str) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from clearway.storage import Instant, Json, UnitOfWork, metadata
 
-from .model import File, Tag
+from .model import File, PackageVersion, Tag, Usage
 
 file_table = sa.Table(
     "artifacts_file",
@@ -155,3 +155,38 @@ def changed(uow: UnitOfWork, registry: str, package: str) -> None:
     query = dialect.insert(change_table).values(registry=registry, package=package, number=1)
     grown = {"number": change_table.c.number + 1}
     uow.connection.execute(query.on_conflict_do_update(index_elements=["registry", "package"], set_=grown))
+
+
+def usage(uow: UnitOfWork) -> dict[str, Usage]:
+    """How much is in each registry that holds anything: one question for all of them."""
+    file = file_table.c
+    query = sa.select(
+        file.registry,
+        sa.func.count(sa.distinct(file.package)),
+        sa.func.count(),
+        sa.func.sum(file.size),
+        sa.func.max(file.at),
+    ).group_by(file.registry)
+    return {
+        name: Usage(packages, count, int(size), at)
+        for name, packages, count, size, at in uow.connection.execute(query)
+    }
+
+
+def versions(uow: UnitOfWork, registry: str, package: str) -> list[PackageVersion]:
+    """The versions of a package, newest arrival first."""
+    file = file_table.c
+    first = sa.func.min(file.id)
+    query = (
+        sa.select(file.version, sa.func.count(), sa.func.sum(file.size), first)
+        .where(file.registry == registry, file.package == package, file.version.is_not(None))
+        .group_by(file.version)
+        .order_by(first.desc())
+    )
+    rows = uow.connection.execute(query).all()
+    brought = sa.select(file.id, file.at, file.by).where(file.id.in_([row[3] for row in rows[:5000]]))
+    who = {identity: (at, by) for identity, at, by in uow.connection.execute(brought)}
+    return [
+        PackageVersion(version, count, int(size), *who[identity])
+        for version, count, size, identity in rows[:5000]
+    ]

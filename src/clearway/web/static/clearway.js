@@ -137,7 +137,7 @@
   addEventListener("pageshow", () => all("form[data-sent]").forEach((form) => delete form.dataset.sent));
 
   // ── keyboard ──────────────────────────────────────────────────────────
-  const places = { o: "/", a: "/approvals", p: "/promotions", r: "/releases", b: "/builds", i: "/incidents", m: "/figures", l: "/audit", e: "/environments", s: "/repositories", f: "/configuration", c: "/calendar", u: "/people" };
+  const places = { o: "/", a: "/approvals", p: "/promotions", r: "/releases", b: "/builds", i: "/incidents", m: "/figures", l: "/audit", e: "/environments", s: "/repositories", k: "/registries", f: "/configuration", c: "/calendar", u: "/people" };
   let going = 0;
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
