@@ -41,10 +41,11 @@ def split(line: str) -> tuple[str, str]:
 
 
 def failed_step(lines: Sequence[Line]) -> str | None:
-    """The step that failed: it is told to have, and wrote something; else the last that wrote."""
-    told = {each.step for each in lines if each.text.startswith("failed: ")}
+    """The step that failed: it is told to have, and wrote something, or was told first; else the last."""
+    told = [each.step for each in lines if each.text.startswith("failed: ")]  # the innermost comes first
     wrote = [each.step for each in lines if not each.text.startswith("failed: ") and each.step not in _OURS]
-    return next((step for step in reversed(wrote) if step in told), wrote[-1] if wrote else None)
+    last = told[0] if told else wrote[-1] if wrote else None
+    return next((step for step in reversed(wrote) if step in told), last)
 
 
 def pick(lines: Sequence[Line]) -> list[Line]:

@@ -324,3 +324,9 @@ def test_what_tools_say_of_errors_is_recognised(text: str) -> None:
 def test_what_only_looks_like_an_error_is_none(text: str) -> None:
     """Summaries of nothing, options, names of files."""
     assert not [each for each in pick(lines_of(f"s | {text}")) if each.bad]
+
+
+def test_a_step_that_failed_before_it_wrote_is_the_one() -> None:
+    """Not the one before it that was only the last to write."""
+    found = pick(lines_of("compile 1 | fine\ntest 1 | failed: no secret\nbuild 1 | failed: step test"))
+    assert [(each.step, each.text) for each in found] == [("test 1", "failed: no secret")]
