@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 
-.PHONY: setup demo test check lock bench clean system
+.PHONY: setup demo test test-packages check lock bench clean system
 
 setup: $(STAMP)
 
@@ -22,6 +22,10 @@ system: $(STAMP)
 test: $(STAMP) system
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/journeys tests $(ARGS)
 	$(BIN)/pytest tests/journeys $(ARGS)
+
+# Real packages from the index and from npm, built and built again; the table goes into the documentation.
+test-packages: $(STAMP) system
+	CLEARWAY_PACKAGES=1 $(BIN)/pytest tests/packages $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
-from building import Builder
+from building import Builder, assert_nothing_matters
 from repositories import Made
 
 from clearway import build
@@ -112,6 +112,16 @@ def test_path_umask_and_clock_leave_no_trace(made: Made, tmp_path: Path) -> None
         with _open(builder, done) as stream:
             assert str(tmp_path).encode() not in stream.read()
     assert found[0] == found[1]
+
+
+def test_programs_and_archive_are_the_same_whatever_is_otherwise(made: Made, tmp_path: Path) -> None:
+    """C programs, static and shared libraries, and the tar archive of them."""
+    builder = _builder(tmp_path / "one", made)
+    found = builder.reproduce(builder.run(twice=False))
+    assert_nothing_matters(found)
+    assert {each["name"]: each["verdict"] for each in found.report["outputs"]} == {
+        each["name"]: "identical" for each in found.report["outputs"]
+    }
 
 
 def test_a_red_test_fails_the_build(made: Made, tmp_path: Path) -> None:

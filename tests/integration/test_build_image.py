@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Builder
+from building import Builder, assert_nothing_matters
 from registry import Registry, registry
 from repositories import Made
 
@@ -110,6 +110,13 @@ def test_an_image_is_built_twice_with_the_same_bytes(tmp_path: Path, base: str) 
     assert config["config"]["Cmd"] == ["/bin/sh", "/app/serve.sh"]
     assert "NAME=shop" in config["config"]["Env"]
     assert (done.tests or {})["ok"] is True
+
+
+def test_an_image_is_the_same_whatever_is_otherwise(tmp_path: Path, base: str) -> None:
+    """Layers, configuration, manifest and index."""
+    made = _made(tmp_path, base, FILE.replace("date > /now; ", ""))
+    builder = _builder(tmp_path / "one", made)
+    assert_nothing_matters(builder.reproduce(builder.run(twice=False)))
 
 
 def test_folder_umask_and_builder_leave_no_trace(tmp_path: Path, base: str) -> None:

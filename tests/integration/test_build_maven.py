@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from building import Builder
+from building import Builder, assert_nothing_matters
 from repositories import Made
 
 from clearway import artifacts
@@ -115,6 +115,12 @@ def test_a_jar_is_built_offline_and_twice_the_same(made: Made, tmp_path: Path) -
         page = artifacts.evidence(uow, done.artifacts[0].digest)
     told = str([dict(each.statement) for each in page])
     assert "pkg:maven/org.junit.jupiter/junit-jupiter@5.10.2" in told
+
+
+def test_a_jar_is_the_same_whatever_is_otherwise(made: Made, tmp_path: Path) -> None:
+    """Maven's archiver takes its times from the project, and its order from nobody's disk."""
+    builder = _builder(tmp_path / "one", made)
+    assert_nothing_matters(builder.reproduce(builder.run(twice=False)))
 
 
 def test_a_plain_process_elsewhere_makes_the_same_jar(made: Made, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from building import Builder
+from building import Builder, assert_nothing_matters
 from repositories import Made
 
 from clearway import artifacts, build
@@ -121,6 +121,12 @@ def test_a_package_is_built_tested_and_packed(made: Made, tmp_path: Path, store:
     assert list(members) == ["package/package.json", "package/cli.js", "package/dist/index.js"]
     assert {each.mode for each in members.values()} <= {0o644, 0o755}
     assert {(each.mtime, each.uid, each.gid) for each in members.values()} == {(499162500, 0, 0)}
+
+
+def test_a_tarball_is_the_same_whatever_is_otherwise(made: Made, tmp_path: Path, store: Path) -> None:
+    """Compiled, and packed by us with fixed order, modes, owners and times."""
+    builder = builder_of(tmp_path / "one", made, store)
+    assert_nothing_matters(builder.reproduce(builder.run(twice=False)))
 
 
 def test_the_evidence_names_every_package(made: Made, tmp_path: Path, store: Path) -> None:

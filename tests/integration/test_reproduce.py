@@ -49,12 +49,7 @@ def builder(tmp_path: Path) -> Any:
 
 def reproduce(builder: Builder, done: build.Build, steps: Steps | None = None) -> Reproduction:
     """Ask for it, and run it to its end."""
-    assert done.status == "succeeded", builder.log(done.id)
-    with builder.database.begin() as uow:
-        asked = build.request_reproduction(uow, SYSTEM, digest=done.artifacts[0].digest)
-    run_reproduction(builder.database, steps or Steps(), asked.id)
-    with builder.database.read() as uow:
-        return build.reproduction(uow, asked.id)
+    return builder.reproduce(done, steps)
 
 
 def names(found: Reproduction) -> list[str]:

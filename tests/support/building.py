@@ -15,8 +15,9 @@ from clearway import build, catalog, config, policy, workflow
 from clearway.artifacts import Signer
 from clearway.artifacts.ports import MemorySigner
 from clearway.build import Fetcher, Packages, Sandbox, Workshop
-from clearway.build.flows import run_build
+from clearway.build.flows import run_build, run_reproduction
 from clearway.build.ports import FakeFetcher
+from clearway.build.surroundings import NAMES
 from clearway.kernel import SYSTEM
 from clearway.source import Mirrors
 from clearway.storage import Blobs, Bus, Database, FileBlobs
@@ -141,6 +142,22 @@ class Builder:
         build_id = self.request(ref, twice=twice)
         run_build(self.database, Steps(), build_id)
         return self.get(build_id)
+
+    def reproduce(self, done: build.Build, steps: Steps | None = None) -> build.Reproduction:
+        """Build its first artifact again from the record, with everything otherwise."""
+        assert done.status == "succeeded", self.log(done.id)
+        with self.database.begin() as uow:
+            asked = build.request_reproduction(uow, SYSTEM, digest=done.artifacts[0].digest)
+        run_reproduction(self.database, steps or Steps(), asked.id)
+        with self.database.read() as uow:
+            return build.reproduction(uow, asked.id)
+
+
+def assert_nothing_matters(found: build.Reproduction) -> None:
+    """Every variation that this machine can make was made, and the bytes are the same."""
+    assert (found.status, found.verdict) == ("done", "identical"), found.report
+    assert {*found.report["varied"], *found.report["not_varied"]} == set(NAMES)
+    assert {"umask", "timezone", "locale", "path", "home", "variables"} <= set(found.report["varied"])
 
 
 def declare(database: Database, repository: str) -> None:

@@ -16,6 +16,13 @@ def arrange(folder: Path, around: Surroundings) -> None:
         _age(folder, around.file_times_s)
 
 
+def settle(folder: Path, epoch: int) -> None:
+    """Give everything below a folder one time, whatever was arranged before: for tools that write it down."""
+    for here, folders, files in os.walk(folder):
+        for name in [".", *folders, *files]:
+            os.utime(os.path.join(here, name), (epoch, epoch), follow_symlinks=False)
+
+
 def _reverse(folder: Path) -> None:
     """Enter every name anew, the last one first.
 

@@ -15,6 +15,7 @@ from typing import Any
 from packageurl import PackageURL
 
 from clearway.build import trees
+from clearway.build.checkout import settle
 from clearway.build.model import BuildFailed
 from clearway.build.outputs import match
 from clearway.build.products import Product, digest_file
@@ -60,6 +61,7 @@ def build(work: Work, number: int) -> dict[str, Any]:
     if tool_of("cmake") is None:
         raise BuildFailed("this machine has no CMake", todo="Install the package cmake for its workers.")
     work.export()
+    settle(work.bench.source / "source", work.facts.epoch)  # __TIMESTAMP__ is a file's time
     hide_paths(work)
     for name in (TREE, ROOT):
         (work.bench.source / name).mkdir()

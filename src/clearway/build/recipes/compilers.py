@@ -41,7 +41,7 @@ def compilers(folders: tuple[str, ...]) -> dict[str, str]:
 
 def _script(path: str, source: str, built: str) -> str:
     options = [f"-ffile-prefix-map={source}={SOURCE}", f"-ffile-prefix-map={built}={BUILT}"]
-    return f'#!/bin/sh\nexec {shlex.join([path, *options])} "$@"\n'
+    return f'#!/bin/sh\nTZ=UTC exec {shlex.join([path, *options])} "$@"\n'  # __TIMESTAMP__ is in local time
 
 
 def tool_of(name: str) -> str | None:
