@@ -8,14 +8,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench import logs, queue
 from bench.builds import PLATFORM
 from bench.figures import Figure, median, spread, timed
-from bench.running import Running, clearway_up, git_repository
+from bench.running import Running, clearway_up, git_repository, wait_until
 
 COMMAND = "make bench ONLY=build"
 TEN = 10
+EXAMPLE = Path(__file__).parent.parent / "examples" / "shop"
 
 
 def definition(steps: int, *, cache: bool) -> str:
@@ -93,4 +95,44 @@ def logs_of_builds() -> list[Figure]:
         return [*logs.delay_ms(running, "slow"), *logs.mb_per_s(running, "quick")]
 
 
-FIGURES = (step_ms, cached_10_steps_ms, logs_of_builds, queue.queue_1000_s)
+def reproduce_s() -> list[Figure]:
+    """The example, built again from its record with everything otherwise, from the request to the verdict."""
+    files = {
+        str(path.relative_to(EXAMPLE)): path.read_text()
+        for path in sorted(EXAMPLE.rglob("*"))
+        if path.suffix in (".py", ".toml", ".yaml") and "history" not in path.parts
+    }
+    once, again = [], []
+    with serving("auto") as running, tempfile.TemporaryDirectory() as folder:
+        repository = git_repository(Path(folder) / "shop", files)
+        platform = PLATFORM.format(repository=repository).replace("name: noop", "name: shop")
+        running.post("/v1/apply", {"files": {"p.yaml": platform}})
+        built(running, "shop", twice=False)  # the first one clones, and fetches the packages
+        for _ in range(5):
+            build = running.post("/v1/builds", {"service": "shop", "twice": False})
+            wait_until(lambda build=build: _ended(running, f"/v1/builds/{build['id']}"), 300)
+            one = running.post(f"/v1/builds/{build['id']}/again", {"anew": "*"})
+            began = time.perf_counter()
+            wait_until(lambda one=one: _ended(running, f"/v1/builds/{one['id']}"), 300)
+            once.append(time.perf_counter() - began)
+            began = time.perf_counter()
+            asked = running.post("/v1/reproductions", {"service": "shop"})
+            found = wait_until(lambda asked=asked: _ended(running, f"/v1/reproductions/{asked['id']}"), 300)
+            again.append(time.perf_counter() - began)
+            if found["verdict"] != "identical":
+                raise RuntimeError(f"the example came out {found['verdict']}")
+    varied = found["report"]["varied"]
+    note = f"bit-identical, with {len(varied)} things otherwise"
+    peer = "building it once, without a cache"
+    value, bare = median(again), median(once)
+    return [Figure("build.reproduce_s", value, "s", peer, bare, 5, spread(again), COMMAND, note)]
+
+
+def _ended(running: Running, path: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = running.get(path)
+    if found["status"] == "failed":
+        raise RuntimeError(found["error"])
+    return None if found["status"] in ("queued", "running") else found
+
+
+FIGURES = (step_ms, cached_10_steps_ms, reproduce_s, logs_of_builds, queue.queue_1000_s)

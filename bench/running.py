@@ -165,6 +165,7 @@ def git_repository(folder: Path, files: dict[str, str]) -> Path:
     """A git repository of one commit on main."""
     folder.mkdir(parents=True)
     for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     who = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], [*who, "commit", "-q", "-m", "feat: first"]):
