@@ -124,6 +124,15 @@ def test_what_is_drawn_by_lot_is_called_so(builder: Any) -> None:
     assert found.report["differences"][0]["lines"]
 
 
+def test_a_clock_of_whole_seconds_is_blamed_on_nothing_else(builder: Any) -> None:
+    """Quick rebuilds within one second look stable; what differs between seconds is still the clock's."""
+    system = builder(STEP % "mkdir -p dist && date +%s > dist/a.txt")
+    found = reproduce(system, system.run())
+    assert (found.verdict, len(found.report["rebuilds"])) == ("different", 3)
+    assert {each["certainty"] for each in found.report["causes"]} == {"likely"}
+    assert not {"umask", "kernel", "hash-seed", "user"} & set(names(found))
+
+
 def test_a_variation_that_breaks_the_build_is_told_and_left_out(builder: Any) -> None:
     """The rest decides."""
     system = builder(STEP % 'mkdir -p dist && test "$(hostname)" = build && echo ok > dist/it')

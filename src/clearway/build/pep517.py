@@ -28,6 +28,7 @@ def read_system(project: str) -> tuple[str, list[str]]:
 def main() -> int:
     """See the module's text."""
     project, out, known_file = sys.argv[1:]
+    os.umask(0o022)  # setuptools writes the modes of new files into the wheel
     os.chdir(project)
     name, own_folders = read_system(project)
     sys.path[:0] = own_folders

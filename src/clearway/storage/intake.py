@@ -42,7 +42,7 @@ class Intake:
     ) -> None:
         self._keep = keep
         self._sha256 = hashlib.sha256()
-        self._others = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+        self._others = {name: _hasher(name) for name in algorithms}
         self.size = 0
         if resumed is None:
             descriptor, name = tempfile.mkstemp(dir=folder)
@@ -105,6 +105,12 @@ class Intake:
         self._out.close()
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
+
+
+def _hasher(name: str) -> hashlib._Hash | hashlib.blake2b:
+    if name == "blake2b-256":  # what Python's package index calls blake2_256
+        return hashlib.blake2b(digest_size=32)
+    return hashlib.new(name, usedforsecurity=False)
 
 
 def _chunks(stream: io.FileIO) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from clearway.build.testing import judge
 from clearway.build.work import Work
 from clearway.kernel import Invalid, NotFound
 
+from .compilers import hide_paths
 from .made import compare, made
 from .wheels import MOST_TEXT, bundle, read_wheels, wheel_json, wheel_metadata
 
@@ -183,6 +184,7 @@ def build_wheel(work: Work, number: int, tools: Mapping[str, Any]) -> dict[str, 
     """Build once, in a fresh sandbox: `{"missing": [...]}` or `{"wheel": path, "digest": ...}`."""
     step = f"build {number}"
     work.export()
+    hide_paths(work)  # extensions in C have the compiler's folder in their debugging tables
     packages = Mount(work.packages.environment(read_wheels(tools["wheels"])), "/packages")
     driver = Mount(Path(pep517.__file__), "/driver/pep517.py")
     bench = work.bench.source

@@ -64,6 +64,14 @@ async def receive(
 
 async def pour(stream: AsyncIterator[bytes], intake: Intake, *, most: int) -> None:
     """Write a stream to an intake, in pieces of a good size. Raises TooLarge; Retry when a client stalls."""
+    async for piece in pieces(stream, PIECE):
+        if intake.size + len(piece) > most:
+            raise TooLarge(f"more than {most} bytes", expected=f"at most {most} bytes")
+        await run_in_threadpool(intake.write, piece)
+
+
+async def pieces(stream: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
+    """A stream in pieces of about this size. Raises Retry for a client that stalls."""
     pending = bytearray()
     while True:
         try:
@@ -73,10 +81,8 @@ async def pour(stream: AsyncIterator[bytes], intake: Intake, *, most: int) -> No
         if chunk is None:
             break
         pending += chunk
-        if intake.size + len(pending) > most:
-            raise TooLarge(f"more than {most} bytes", expected=f"at most {most} bytes")
-        if len(pending) >= PIECE:
-            await run_in_threadpool(intake.write, bytes(pending))
+        if len(pending) >= size:
+            yield bytes(pending)
             pending.clear()
     if pending:
-        await run_in_threadpool(intake.write, bytes(pending))
+        yield bytes(pending)
