@@ -21,6 +21,16 @@ MOST_FACTS = 4 << 20  # bytes of one file's facts
 MOST_PATH = 1000  # characters
 
 
+def may_push(uow: UnitOfWork, actor: Actor, registry: Registry) -> None:
+    """Returns when the actor may push here: asked before a byte is taken. Raises Refused, Invalid."""
+    require(uow, actor, registry, "write")
+    if registry.mode == "group":
+        raise Invalid(
+            f"{registry.name} is a group and holds nothing itself",
+            todo=f"Push to one of its members: {', '.join(registry.members)}.",
+        )
+
+
 def add_file(
     uow: UnitOfWork,
     actor: Actor,
@@ -40,12 +50,7 @@ def add_file(
     `replaces` lets other bytes take the address, in a registry for development only. Raises Refused when
     the actor may not write, Conflict when the address has other bytes, Invalid where nothing is kept.
     """
-    require(uow, actor, registry, "write")
-    if registry.mode == "group":
-        raise Invalid(
-            f"{registry.name} is a group and holds nothing itself",
-            todo=f"Push to one of its members: {', '.join(registry.members)}.",
-        )
+    may_push(uow, actor, registry)
     if not 0 < len(path) <= MOST_PATH:
         raise Invalid(f"an address of {len(path)} characters", expected=f"1 to {MOST_PATH}")
     made = File(

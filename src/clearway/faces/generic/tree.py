@@ -97,7 +97,7 @@ async def put(request: Request) -> Response:
     package, version = address(path)
 
     def permitted(uow: UnitOfWork) -> None:
-        artifacts.require(uow, who(uow, request), _registry(uow, request), "write")
+        artifacts.may_push(uow, who(uow, request), _registry(uow, request))
 
     await _in_transaction(request, permitted, writes=False)
     expected, blobs = promised(request), request.app.state.database.tool(Blobs)
