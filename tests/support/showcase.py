@@ -242,9 +242,9 @@ class Showcase(House):
     def packages(self) -> None:
         """Registries: one with versions, tags and a name that means harm, a group over it, an empty one."""
         self.apply(
-            "{kind: Registry, name: images, format: oci, team: store, description: '<b>bold</b>'}\n---\n"
-            "{kind: Registry, name: released, format: oci, maturity: release, anonymous: read}\n---\n"
-            "{kind: Registry, name: all-images, format: oci, mode: group, members: [released, images]}"
+            "{kind: Registry, name: images, format: generic, team: store, description: '<b>bold</b>'}\n---\n"
+            "{kind: Registry, name: released, format: generic, maturity: release, anonymous: read}\n---\n"
+            "{kind: Registry, name: all-images, format: generic, mode: group, members: [released, images]}"
         )
         with self.database.begin() as uow:
             images = catalog.registry(uow, "images")
@@ -258,7 +258,7 @@ class Showcase(House):
                         version=version,
                         path=f"{name}@{version}",
                         blob=uow.tool(Blobs).put([f"{name} {version}".encode()]),
-                        media_type="application/vnd.oci.image.manifest.v1+json",
+                        media_type="application/octet-stream",
                     )
                 artifacts.set_tag(uow, ROOT, images, "shop", "latest", file.digest)
                 artifacts.set_tag(uow, ROOT, images, "shop", f"v{version}", version)

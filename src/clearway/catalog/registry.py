@@ -6,22 +6,17 @@ A *repository* is where source lives; a *registry* is where packages live.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints, ValidationInfo, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from clearway.kernel import Document, Duration, Name, holds_credentials
+from clearway.kernel import Document, Name
 
-from .repository import RECORDED
-
-Format = Literal["oci", "pypi", "npm", "maven", "nuget", "generic"]
-Mode = Literal["local", "proxy", "group"]
+Format = Literal["generic", "pypi"]
+Mode = Literal["local", "group"]
 Maturity = Literal["dev", "release"]
 EvidenceName = Literal["provenance", "sbom", "tests", "reproduced", "rebuilt", "findings", "licences"]
 Who = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-NameGlob = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9@._/*:-]+$")]
 
 
 class Registry(Document):
@@ -33,20 +28,14 @@ class Registry(Document):
     """What its clients speak."""
     team: Name | None = None
     """The team that looks after it and whose quota it uses."""
-    mode: Literal["local", "proxy", "group"] = "local"
-    """`local` keeps what is pushed, `proxy` keeps what it fetched from an upstream, `group` unites others."""
+    mode: Mode = "local"
+    """`local` keeps what is pushed, `group` unites others."""
     maturity: Literal["dev", "release"] = "dev"
-    """`release`: packages come by promotion or are pushed once, and never change. `dev`: snapshots and tags
-    may be overwritten, numbered versions not."""
+    """`release`: packages come by promotion or are pushed once, and never change. `dev`: what a format lets
+    move may move, numbered versions never."""
     members: tuple[Name, ...] = Field(default=(), max_length=20)
     """Group only: registries, in order. A package's name belongs to the first that has it, with all of its
     versions."""
-    upstream: str = Field(default="", max_length=500)
-    """Proxy only: the address that its clients would use."""
-    min_age: Duration = timedelta(0)
-    """Proxy only: a version younger than this is not there yet."""
-    allow: tuple[NameGlob, ...] = Field(default=("*",), max_length=1000)
-    """Proxy only: names that may be fetched; `*` stands for any letters."""
     anonymous: Literal["none", "read"] = "none"
     """`read`: whoever reaches the address may read, without a token."""
     readers: tuple[Who, ...] = Field(default=(), max_length=100)
@@ -61,29 +50,12 @@ class Registry(Document):
     """What is in it."""
 
     @model_validator(mode="after")
-    def _coherent(self, info: ValidationInfo) -> Registry:
+    def _coherent(self) -> Registry:
         if (self.mode == "group") != bool(self.members):
             raise ValueError(f"`members` with mode {self.mode}; expected them for a group, and only there")
-        if (self.mode == "proxy") != bool(self.upstream):
-            raise ValueError(f"`upstream` with mode {self.mode}; expected it for a proxy, and only there")
         if self.name in self.members or len(set(self.members)) != len(self.members):
             raise ValueError("a member twice, or the group itself; expected each other registry once")
-        if self.upstream:
-            _check_upstream(self.upstream, info)
         return self
-
-
-def _check_upstream(address: str, info: ValidationInfo) -> None:
-    try:
-        parts = urlsplit(address)
-        parts.port  # noqa: B018 - raises for one that is none
-    except ValueError:
-        raise ValueError("`upstream` is no address; expected https://host/path") from None
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("`upstream` is no address; expected https://host/path")
-    recorded = isinstance(info.context, dict) and info.context.get(RECORDED)
-    if not recorded and holds_credentials(address):
-        raise ValueError("`upstream` holds a password; expected an address without: everybody reads it here")
 
 
 class RegistryDocument(Registry):
@@ -104,5 +76,5 @@ def misfits(registries: Iterable[Registry]) -> list[tuple[Registry, str, str]]:
                 found.append((group, wrong, f"members of the format {group.format}"))
             elif member.mode == "group":
                 wrong = f"Registry {group.name} has the group {member.name} as a member"
-                found.append((group, wrong, "local registries and proxies"))
+                found.append((group, wrong, "local registries"))
     return found

@@ -46,14 +46,13 @@ def require(uow: UnitOfWork, actor: Actor, registry: Registry, verb: Verb) -> No
 def look_in(uow: UnitOfWork, registry: Registry, package: str) -> tuple[Registry, ...]:
     """Where a package of this name is looked for: the registry itself, or one member of a group.
 
-    A group's name belongs to the first local member that has it, else to the first proxy that may fetch it:
-    never to several, or whoever publishes the name elsewhere would answer for ours.
+    A group's name belongs to the first member that has it, and never to several: whoever publishes the name
+    elsewhere would answer for ours.
     """
     if registry.mode != "group":
         return (registry,)
     members = [catalog.registry(uow, name) for name in registry.members]
     for each in members:
-        if each.mode == "local" and store.has_package(uow, each.name, package):
+        if store.has_package(uow, each.name, package):
             return (each,)
-    proxies = [each for each in members if each.mode == "proxy"]
-    return tuple(proxies[:1])
+    return ()

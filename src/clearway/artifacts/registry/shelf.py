@@ -198,17 +198,12 @@ def tags_of(uow: UnitOfWork, registry: str, package: str) -> dict[str, str]:
 
 
 def set_tag(uow: UnitOfWork, actor: Actor, registry: Registry, package: str, tag: str, target: str) -> None:
-    """Make a tag name a version or digest. Raises Refused, and Conflict where tags that are set stay."""
+    """Make a tag name a version or digest. Raises Refused."""
     require(uow, actor, registry, "write")
     store.changed(uow, registry.name, package)
     before = tags_of(uow, registry.name, package).get(tag)
     if before == target:
         return
-    if before is not None and registry.maturity == "release" and registry.format == "oci":
-        raise Conflict(
-            f"{package}:{tag} names {before} in {registry.name}; what is released never changes",
-            todo="Use another tag.",
-        )
     store.put_tag(uow, Tag(registry.name, package, tag, target, actor.name, uow.now()))
     data = {"package": package, "tag": tag, "target": target, "before": before}
     ledger.append(uow, actor, "package.tagged", f"registry:{registry.name}", data=data)
@@ -216,7 +211,7 @@ def set_tag(uow: UnitOfWork, actor: Actor, registry: Registry, package: str, tag
 
 def remove_tag(uow: UnitOfWork, actor: Actor, registry: Registry, package: str, tag: str) -> None:
     """Forget a tag. Raises NotFound, Refused."""
-    require(uow, actor, registry, "delete" if registry.format == "oci" else "write")
+    require(uow, actor, registry, "write")
     before = tags_of(uow, registry.name, package).get(tag)
     if not store.remove_tag(uow, registry.name, package, tag):
         raise NotFound(f"{package} has no tag {tag} in {registry.name}")

@@ -19,15 +19,15 @@ from clearway.storage import Blobs, Database, FileBlobs, UnitOfWork
 
 DEV, MANAGER = Actor("dev"), Actor("release-manager")
 PLATFORM = """
-{kind: Registry, name: dev-images, format: oci}
+{kind: Registry, name: dev-images, format: generic}
 ---
-{kind: Registry, name: images, format: oci, maturity: release}
+{kind: Registry, name: images, format: generic, maturity: release}
 ---
-{kind: Registry, name: proven, format: oci, maturity: release, requires: [sbom]}
+{kind: Registry, name: proven, format: generic, maturity: release, requires: [sbom]}
 ---
 {kind: Registry, name: wheels, format: pypi}
 ---
-{kind: Registry, name: all-images, format: oci, mode: group, members: [images]}
+{kind: Registry, name: all-images, format: generic, mode: group, members: [images]}
 """
 
 
