@@ -130,6 +130,26 @@ def test_what_a_dead_process_fetched_is_recorded_by_the_next(house: House, tmp_p
     assert moves(house) == [("main", "advanced", 0)]
 
 
+def test_what_was_asked_for_before_a_fetch_needs_no_other(house: House, tmp_path: Path) -> None:
+    """A fetch that began later is new enough; what was asked for after it began looks again."""
+    made = Made(tmp_path / "far")
+    made.commit({"a": "1"})
+    declare(house, str(made.root))
+    before = house.clock()
+    house.clock.advance(1)
+    first = source.sync(house.database, "shop", since=before)
+    tip = source.resolve(first, "main")
+    made.commit({"a": "2"})
+    assert source.resolve(source.sync(house.database, "shop", since=before), "main") == tip
+    again = source.sync(house.database, "shop", since=house.clock())
+    assert source.resolve(again, "main") == made.git("rev-parse", "main")
+    other = Made(tmp_path / "elsewhere")
+    other.commit({"a": "3"})
+    declare(house, str(other.root))
+    moved = source.sync(house.database, "shop", since=before)
+    assert source.resolve(moved, "main") == other.git("rev-parse", "main")
+
+
 def test_a_force_push_is_seen_recorded_and_keeps_what_it_took_away(house: House, tmp_path: Path) -> None:
     """The ledger says which branch went where and how many commits are gone; they stay in the mirror."""
     made = Made(tmp_path / "code")

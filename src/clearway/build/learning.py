@@ -18,7 +18,7 @@ def learn(work: Work) -> tuple[Facts, source.Commit]:
     with work.database.read() as uow:
         known = catalog.service(uow, build.service)
         location = catalog.repository_of(uow, build.service).location
-    repo = source.sync(work.database, build.service)
+    repo = source.sync(work.database, build.service, since=build.queued_at)
     sha = source.resolve(repo, build.ref)
     commit = source.commit(repo, sha)
     definition = work.known_definition = read_definition(repo, sha, known.path, build.service)

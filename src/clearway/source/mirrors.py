@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from clearway.kernel import Conflict, Invalid, NotFound, Permanent
@@ -35,7 +36,17 @@ class Mirrors:
         self.tag_key = tag_key
         self.credential_helper = credential_helper
         self.home = home or root
+        self._fetched: dict[str, tuple[str, datetime]] = {}  # by this process: from where, and when it began
         root.mkdir(parents=True, exist_ok=True)
+
+    def note(self, repository: str, location: str, began: datetime) -> None:
+        """A fetch ended well and was recorded."""
+        self._fetched[repository] = (location, began)
+
+    def has_since(self, repository: str, location: str, since: datetime) -> bool:
+        """Whether this process fetched it from there, beginning after that moment."""
+        place, began = self._fetched.get(repository, ("", since))
+        return place == location and began > since and (self._place(repository) / "HEAD").exists()
 
     def open(self, repository: str) -> Repo:
         """The mirror as it was last fetched. Raises NotFound when it never was."""

@@ -33,13 +33,17 @@ MOST_TOLD = 50  # moves that one ledger entry names
 ATTEMPTS = 5
 
 
-def sync(database: Database, service: str) -> Repo:
+def sync(database: Database, service: str, *, since: datetime | None = None) -> Repo:
     """Fetch the service's repository now, and record what moved. Outside transactions.
 
-    Raises Invalid, Refused, Retry when the location is away, Permanent when it says no.
+    A fetch that began after `since` is new enough: a hundred builds that were asked for before it need no
+    more. Raises Invalid, Refused, Retry when the location is away, Permanent when it says no.
     """
     with database.read() as uow:
         repository = catalog.repository_of(uow, service)
+    mirrors = database.tool(Mirrors)
+    if since is not None and mirrors.has_since(repository.name, repository.location, since):
+        return mirrors.open(repository.name)
     return fetch(database, repository)
 
 
@@ -55,6 +59,7 @@ def fetch(database: Database, repository: catalog.Repository) -> Repo:
         _note_failure(database, repository, error)
         raise
     record(database, repository, repo, began)
+    database.tool(Mirrors).note(repository.name, repository.location, began)
     return repo
 
 
