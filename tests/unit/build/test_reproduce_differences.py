@@ -13,7 +13,7 @@ import pytest
 
 from clearway.build.reproduce.causes import CAUSES, Seen, cause, find_causes, not_causes
 from clearway.build.reproduce.contents import MOST_BYTES
-from clearway.build.reproduce.difference import STRIPPABLE, Difference, compare, verdict
+from clearway.build.reproduce.difference import MOST, STRIPPABLE, Difference, compare, verdict
 from clearway.build.reproduce.model import Mark, score
 from clearway.build.reproduce.search import search
 
@@ -196,3 +196,22 @@ def test_a_score_is_the_share_of_the_newest_builds() -> None:
     assert [share for _, share in found.over_time] == [0.0, 0.5, 1 / 3, 0.5]
     assert score("shop", marks, window=1).share == 1.0
     assert score("shop", []).share is None
+
+
+def test_many_small_differences_are_still_small() -> None:
+    """A hundred members with other owners and times are equivalent; words are told for the first ones."""
+
+    def packed(uid: int, last: bytes) -> bytes:
+        made = io.BytesIO()
+        with tarfile.open(fileobj=made, mode="w") as archive:
+            for number in range(300):
+                info = tarfile.TarInfo(f"f{number:03}")
+                info.uid, info.mtime = uid, uid
+                content = last if number == 299 else b"x"
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        return made.getvalue()
+
+    found = compare("a.tar", packed(1, b"x"), packed(2, b"x"))
+    assert (len(found) > MOST, verdict(found)) == (True, "equivalent")
+    assert verdict(compare("a.tar", packed(1, b"x"), packed(2, b"y"))) == "different"
