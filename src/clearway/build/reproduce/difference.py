@@ -54,7 +54,7 @@ class Difference:
 
 
 def compare(name: str, first: bytes, second: bytes) -> list[Difference]:
-    """Differences, none when the bytes are the same. Beyond those that are told: only where, and which kind."""
+    """Differences, none when the bytes are the same. Beyond those that are told: where, and which kind."""
     found: list[Difference] = []
     for each in islice(_compare(name, first, second, Budget(), 0), LOOKED):
         found.append(each if len(found) < MOST else Difference(each.where, each.kind))
