@@ -27,6 +27,14 @@ def setup(registry: Registry, address: str) -> tuple[Setup, ...]:
             Setup("uv", f"uv pip install --default-index {with_token}/simple/ PACKAGE"),
             Setup("twine", f"twine upload --repository-url {base}/legacy/ -u __token__ -p TOKEN dist/*"),
         ),
+        "maven": (
+            Setup("pom.xml", f"<repository><id>{name}</id><url>{base}</url></repository>"),
+            Setup(
+                "settings.xml",
+                f"<server><id>{name}</id><username>me</username><password>TOKEN</password></server>",
+            ),
+            Setup("deploy", f"mvn deploy -DaltDeploymentRepository={name}::{base}"),
+        ),
         "generic": (
             Setup("push", f'curl -H "Authorization: Bearer TOKEN" -T FILE {base}/NAME/VERSION/FILE'),
             Setup("get", f'curl -H "Authorization: Bearer TOKEN" -O {base}/NAME/VERSION/FILE'),
