@@ -148,8 +148,6 @@ async def _store(request: Request, address: Address, intake: Intake) -> Response
     def keep(uow: UnitOfWork) -> bool:
         registry = _registry(uow, request)
         known = artifacts.file_at(uow, registry.name, address.path)
-        if known is None:
-            _same_letters(uow, registry, address)
         artifacts.add_file(
             uow,
             who(uow, request),
@@ -163,6 +161,8 @@ async def _store(request: Request, address: Address, intake: Intake) -> Response
             facts=facts,
             replaces=address.snapshot and address.build is None,
         )
+        if known is None:  # after it was added: whoever adds to the same package waits until here
+            _same_letters(uow, registry, address)
         return known is None
 
     return Response(status_code=201 if await _in_transaction(request, keep, writes=True) else 200)
@@ -171,17 +171,17 @@ async def _store(request: Request, address: Address, intake: Intake) -> Response
 def _same_letters(uow: UnitOfWork, registry: catalog.Registry, address: Address) -> None:
     """Raises Conflict when something has this name but for its capitals."""
     versions = artifacts.versions_of(uow, registry.name, address.package)
-    for each in versions:
-        if each.version != address.version and each.version.lower() == (address.version or "").lower():
-            raise _looks_like(each.version)
-    alike = next((each.version for each in versions if each.version == address.version), None)
-    if alike is None and versions:
-        alike = versions[0].version
-    if alike is None:
-        return
-    for file in artifacts.files_of(uow, registry.name, address.package, alike):
+    others = [each.version for each in versions if each.version != address.version]
+    for other in others:
+        if other.lower() == (address.version or "").lower():
+            raise _looks_like(other)
+    files = artifacts.files_of(uow, registry.name, address.package, address.version)
+    beside = [file for file in files if file.path != address.path]
+    if not beside and others:
+        beside = artifacts.files_of(uow, registry.name, address.package, others[0])
+    for file in beside:
         same = (file.facts.get("group"), file.facts.get("artifact")) == (address.group, address.artifact)
-        if not same or (file.path != address.path and file.path.lower() == address.path.lower()):
+        if not same or file.path.lower() == address.path.lower():
             raise _looks_like(file.path)
 
 

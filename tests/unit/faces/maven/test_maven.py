@@ -271,6 +271,7 @@ def test_names_that_differ_in_capitals_only_are_refused(database: Database) -> N
         answer = http.put(f"/maven/dev/{path}", content=b"jar")
         assert (answer.status_code, "capitals" in answer.text) == (409, True), path
     assert http.get("/maven/dev/org/acme/Shop/maven-metadata.xml").status_code == 404
+    assert versions(http) == ["1.0", "1.0-rc1"]
 
 
 @pytest.mark.parametrize(
