@@ -70,6 +70,11 @@ def remove(path: Path) -> None:
     if not path.exists():
         return
     try:
+        shutil.rmtree(path)
+        return
+    except (RecursionError, OSError):
+        pass  # what follows costs a second walk, and few builds shut their folders
+    try:
         for folder, names, _ in os.walk(path):
             for name in [".", *names]:
                 inner = os.path.join(folder, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from clearway import policy
@@ -33,7 +34,10 @@ class Conditions:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self._facts = facts_of(work)
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        return facts_of(self._work)  # most steps have no rule, and then nobody asks git
 
     def hold(self, node: Node, *, failed: bool) -> bool:
         """Whether the step runs; without a rule of its own, when nothing failed. Raises BuildFailed."""

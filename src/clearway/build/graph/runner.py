@@ -252,9 +252,10 @@ class Runner:
             raise BuildFailed(f"what it wrote to STEP_OUTPUT cannot be read: {error}") from error
 
     def _command(self, work: Work, node: Node, variables: Mapping[str, str]) -> int:
-        step = node.step
-        with work.database.read() as uow:
-            secrets = open_secrets(uow, work.build.service, step.secrets, landed=work.facts.landed)
+        step, secrets = node.step, dict[str, bytes]()
+        if step.secrets:
+            with work.database.read() as uow:
+                secrets = open_secrets(uow, work.build.service, step.secrets, landed=work.facts.landed)
         argv: tuple[str, ...] = step.run
         mounts: list[Mount] = []
         if step.services:

@@ -60,9 +60,10 @@ def _root() -> Path | None:
 
 def _remove(place: Path) -> None:
     """The kernel frees a group a moment after its last process ended."""
-    until = time.monotonic() + _PATIENCE_S
+    until, pause = time.monotonic() + _PATIENCE_S, 0.0002
     while place.is_dir() and time.monotonic() < until:
         try:
             place.rmdir()
         except OSError:
-            time.sleep(0.01)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.01)  # most often it is a matter of a fraction of a millisecond
