@@ -13,12 +13,12 @@ import jsonschema
 import pytest
 from servers import serving
 
-from clearway import access, ledger
+from clearway import access, artifacts, catalog, ledger
 from clearway.api import create_app
 from clearway.api.ask import Ask
 from clearway.api.routes.events import Tail, _stream
 from clearway.kernel import SYSTEM, Actor
-from clearway.storage import Database
+from clearway.storage import Blobs, Database
 
 
 def test_health_is_ok_with_a_worker(client: Callable[..., Any], worker: None) -> None:
@@ -184,13 +184,19 @@ def test_answers_have_the_form_that_openapi_promises(client: Callable[..., Any],
     platform = (
         "kind: Team\nname: t\n---\nkind: Environment\nname: e\norder: 1\nsoak: 90s\n---\n"
         "kind: Route\nname: r\nenvironments: [e]\n---\n"
-        "kind: Service\nname: s\nteam: t\nroute: r\nrepository: /x\n"
+        "kind: Service\nname: s\nteam: t\nroute: r\nrepository: /x\n---\n"
+        "kind: Registry\nname: g\nformat: generic\n"
     )
     admin.post("/v1/apply", json={"files": {"p.yaml": platform}}).raise_for_status()
+    with database.begin() as uow:
+        held = {"package": "jq", "version": "1", "path": "jq/1/jq"}
+        blob = uow.tool(Blobs).put([b"x"])
+        artifacts.add_file(uow, SYSTEM, catalog.registry(uow, "g"), blob=blob, **held)
     document = admin.get("/openapi.json").json()
     checked = 0
-    names = {"services": "s", "environments": "e", "users": "admin", "repositories": "s"}
+    names = {"services": "s", "environments": "e", "users": "admin", "repositories": "s", "registries": "g"}
     query = {"proof": "?index=0", "consistency": "?old=1"}
+    query |= {"versions": "?package=jq", "closure": "?package=jq&version=1"}
     for path, operations in document["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {})
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
