@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from clearway.kernel import Document, Name
 
-Format = Literal["generic", "maven", "pypi"]
+Format = Literal["generic", "maven", "npm", "pypi"]
 Mode = Literal["local", "group"]
 Maturity = Literal["dev", "release"]
 EvidenceName = Literal["provenance", "sbom", "tests", "reproduced", "rebuilt", "findings", "licences"]

@@ -35,6 +35,11 @@ def setup(registry: Registry, address: str) -> tuple[Setup, ...]:
             ),
             Setup("deploy", f"mvn deploy -DaltDeploymentRepository={name}::{base}"),
         ),
+        "npm": (
+            Setup("token", f"npm config set //{host}/npm/{name}/:_authToken TOKEN"),
+            Setup("npm", f"npm install --registry {base}/ PACKAGE"),
+            Setup("publish", f"npm publish --registry {base}/"),
+        ),
         "generic": (
             Setup("push", f'curl -H "Authorization: Bearer TOKEN" -T FILE {base}/NAME/VERSION/FILE'),
             Setup("get", f'curl -H "Authorization: Bearer TOKEN" -O {base}/NAME/VERSION/FILE'),

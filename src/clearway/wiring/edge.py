@@ -16,7 +16,7 @@ API_PATHS = ("/v1", "/healthz", "/metrics", "/openapi.json", "/docs")
 def application(built: System) -> App:
     """The application that the server runs; imports the edges only here."""
     from clearway import api, web
-    from clearway.faces import generic, maven, pypi, webhooks
+    from clearway.faces import generic, maven, npm, pypi, webhooks
 
     api_app: App = api.create_app(built.database, built.settings)
     web_app: App = web.create_app(built.database, built.settings)
@@ -25,6 +25,7 @@ def application(built: System) -> App:
         "/artifacts/": files,
         "/generic/": files,
         "/maven/": maven.create_app(built.database),
+        "/npm/": npm.create_app(built.database),
         "/pypi/": pypi.create_app(built.database),
         "/hooks/": webhooks.create_app(built.database),
     }

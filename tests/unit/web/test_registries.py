@@ -37,7 +37,7 @@ def test_a_group_shows_whose_a_name_is(filled: Showcase, arrive: Open) -> None:
     assert vera.get("/registries/images/package?of=none").status_code == 404
 
 
-@pytest.mark.parametrize("form", ["pypi", "maven", "generic"])
+@pytest.mark.parametrize("form", ["pypi", "maven", "npm", "generic"])
 def test_each_format_has_lines_to_copy(form: str) -> None:
     """With the address that people use, and TOKEN where theirs goes."""
     lines = setup(Registry.model_validate({"name": "ours", "format": form}), "https://clearway.example")

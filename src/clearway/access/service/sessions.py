@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import BoundedSemaphore
 
@@ -161,10 +162,11 @@ def claim_token(
     *,
     new_password: str | None = None,
     label: str = "",
+    scopes: Sequence[str] = ("*",),
     expires_in: timedelta = DEFAULT,
     address: str = "",
 ) -> NewToken:
-    """A token of one's own for who knows the password: the way to the command line and the API.
+    """A token of one's own for who knows the password: the way to the command line, the API and clients.
 
     A password that somebody else set must be changed with it. Raises Unauthenticated, Refused, Invalid.
     """
@@ -183,7 +185,7 @@ def claim_token(
     with database.begin() as uow:
         if new_password is not None:
             set_password(uow, actor, name, new_password, current=password)
-        return create_token(uow, Actor(name), label=label, expires_in=expires_in)
+        return create_token(uow, Actor(name), label=label, scopes=scopes, expires_in=expires_in)
 
 
 def _csrf(secret: str) -> str:
