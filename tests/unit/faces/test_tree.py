@@ -134,6 +134,14 @@ def test_who_may_not_is_told_before_a_byte_is_taken(database: Database) -> None:
     assert (spoilt.status_code, nobody.get("/generic/open/a/1/b").status_code) == (401, 404)
 
 
+def test_who_waits_to_be_told_to_go_on_is_not_left_waiting(database: Database) -> None:
+    """A refusal closes the connection, or the client's next request would be taken for the body."""
+    nobody = client(database, None)
+    told = nobody.put(JQ, content=CONTENT, headers={"Expect": "100-continue"})
+    assert (told.status_code, told.headers["connection"]) == (401, "close")
+    assert "connection" not in nobody.put(JQ, content=CONTENT).headers
+
+
 def test_a_token_is_a_password_too(database: Database) -> None:
     """Of any user name; what is no token, no base64 or another scheme is 401."""
     secret, http = token(database, "dev"), TestClient(generic.create_app(database))

@@ -1,6 +1,6 @@
 """What every face needs: who asks, bytes in, bytes out, and errors as answers."""
 
-from .answers import problem, text
+from .answers import hang_up, problem, text
 from .bytes_in import PIECE, Received, TooLarge, pieces, receive
 from .bytes_out import send
 from .forms import Form, read_form
@@ -13,6 +13,7 @@ __all__ = [
     "TooLarge",
     "by_basic",
     "by_bearer",
+    "hang_up",
     "pieces",
     "problem",
     "read_form",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from clearway.kernel import ClearwayError, Unauthenticated
@@ -42,3 +43,14 @@ def text(error: Exception, challenge: str = REALM) -> Response:
     parts += [error.todo] if error.todo else []
     line = "; ".join(parts).replace("\n", " ")
     return Response(line + "\n", error.status, _headers(error, challenge), media_type="text/plain")
+
+
+def hang_up(request: Request, answer: Response) -> Response:
+    """A refusal after which nobody waits for ever.
+
+    A client that waits to be told to go on with its body keeps the connection when it is refused instead, and
+    its next request on it would be read as that body.
+    """
+    if request.headers.get("expect", "").lower() == "100-continue":
+        answer.headers["Connection"] = "close"
+    return answer

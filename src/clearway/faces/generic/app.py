@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from clearway.faces.counter import problem
+from clearway.faces.counter import hang_up, problem
 from clearway.kernel import ClearwayError
 from clearway.storage import Database
 
@@ -33,4 +33,4 @@ def create_app(database: Database, *, most_bytes: int = tree.MOST_BYTES) -> Star
 async def refuse(request: Request, error: Exception) -> Response:
     """An error as problem+json; only a bearer opens what is found by digest."""
     by_name = request.url.path.startswith("/generic/")
-    return problem(error) if by_name else problem(error, "Bearer")
+    return hang_up(request, problem(error) if by_name else problem(error, "Bearer"))

@@ -23,7 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clearway import artifacts, catalog
-from clearway.faces.counter import TooLarge, send, text, who
+from clearway.faces.counter import TooLarge, hang_up, send, text, who
 from clearway.faces.counter.bytes_in import pour
 from clearway.kernel import ClearwayError, Conflict, Invalid, NotFound
 from clearway.storage import Blobs, Database, Intake, UnitOfWork
@@ -55,12 +55,8 @@ def create_app(database: Database, *, most_bytes: int = MOST_BYTES) -> Starlette
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """An error as a line of text. Of a client that waited to be told to go on with a body the next request on
-    its connection would be read as that body; both would wait for ever."""
-    answer = text(error)
-    if request.headers.get("expect", "").lower() == "100-continue":
-        answer.headers["Connection"] = "close"
-    return answer
+    """An error as a line of text."""
+    return hang_up(request, text(error))
 
 
 def _registry(uow: UnitOfWork, request: Request) -> catalog.Registry:

@@ -20,7 +20,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from clearway import artifacts, catalog
-from clearway.faces.counter import Form, TooLarge, read_form, send, text, who
+from clearway.faces.counter import Form, TooLarge, hang_up, read_form, send, text, who
 from clearway.kernel import ClearwayError, Conflict, Invalid, NotFound, is_digest
 from clearway.storage import Blobs, Database, UnitOfWork
 
@@ -58,7 +58,7 @@ async def refuse(request: Request, error: Exception) -> Response:
     answer = text(error)
     if request.method == "POST" and isinstance(error, Invalid | Conflict) and not isinstance(error, TooLarge):
         answer.status_code = 409 if isinstance(error, Conflict) else 400
-    return answer
+    return hang_up(request, answer)
 
 
 def _registry(uow: UnitOfWork, request: Request) -> catalog.Registry:
