@@ -18,11 +18,15 @@ items = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
 )
 
+# made once: faces ask it with every request, and making it costs as much as asking it
+_OF_KIND = (
+    sa.select(items.c.name, items.c.spec).where(items.c.kind == sa.bindparam("kind")).order_by(items.c.name)
+)
+
 
 def load(uow: UnitOfWork, kind: str) -> dict[str, dict[str, Any]]:
     """Every document of a kind, by name, sorted by name."""
-    query = sa.select(items.c.name, items.c.spec).where(items.c.kind == kind).order_by(items.c.name)
-    return {row.name: row.spec for row in uow.connection.execute(query)}
+    return {row.name: row.spec for row in uow.connection.execute(_OF_KIND, {"kind": kind})}
 
 
 def load_one(uow: UnitOfWork, kind: str, name: str) -> dict[str, Any] | None:

@@ -50,6 +50,10 @@ change_table = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
 )
 
+# made once: faces ask it with every request, and making it costs as much as asking it
+_CHANGES = sa.select(change_table.c.number).where(
+    change_table.c.registry == sa.bindparam("registry"), change_table.c.package == sa.bindparam("package")
+)
 _FILE = tuple(each.name for each in fields(File))
 _TAG = tuple(each.name for each in fields(Tag))
 
@@ -145,8 +149,8 @@ def remove_tag(uow: UnitOfWork, registry: str, package: str, name: str) -> bool:
 
 def changes(uow: UnitOfWork, registry: str, package: str) -> int:
     """How often a package changed."""
-    where = (change_table.c.registry == registry, change_table.c.package == package)
-    return uow.connection.execute(sa.select(change_table.c.number).where(*where)).scalar() or 0
+    named = {"registry": registry, "package": package}
+    return uow.connection.execute(_CHANGES, named).scalar() or 0
 
 
 def changed(uow: UnitOfWork, registry: str, package: str) -> None:

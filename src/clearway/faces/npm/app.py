@@ -20,7 +20,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def create_app(database: Database, *, most_bytes: int = MOST_BYTES) -> Starlette:
     """The application over one database and its blobs."""
-    app = Starlette(routes=_of_house() + _of_packages(), exception_handlers={ClearwayError: desk.refuse})
+    # what is asked most comes first; `-` alone is no name, so what is asked of the house is not mistaken
+    routes = _for_names("/npm/{registry}", "", reading.packument, "GET") + _of_house() + _of_packages()
+    app = Starlette(routes=routes, exception_handlers={ClearwayError: desk.refuse})
     app.router.redirect_slashes = False
     app.state.database = database
     app.state.most_bytes = most_bytes
@@ -56,7 +58,6 @@ def _of_packages() -> list[Route]:
         *_for_names(base, file, reading.tarball, "GET"),
         *_for_names(base, revision, changing.put_revision, "PUT"),
         *_for_names(base, revision, changing.remove, "DELETE"),
-        *_for_names(base, "", reading.packument, "GET"),
         *_for_names(base, "", changing.put, "PUT"),
         *_for_names(base, "/{version}", reading.version, "GET"),
     ]

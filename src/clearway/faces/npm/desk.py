@@ -93,7 +93,7 @@ def base(request: Request) -> str:
     host = request.headers.get("host", "")
     if not _HOST.match(host):
         raise Invalid("the Host header names no host")
-    return f"{request.url.scheme}://{host}/npm/{request.path_params['registry']}/"
+    return f"{request.scope['scheme']}://{host}/npm/{request.path_params['registry']}/"
 
 
 def revision(uow: UnitOfWork, place: catalog.Registry, name: str) -> str:
