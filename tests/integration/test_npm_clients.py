@@ -31,7 +31,8 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed"),
 ]
 GUIDE = Path(__file__).parents[2] / "docs/how-to/use-npm.md"
-TOOLS = ("pnpm@12.21.0", "@verdaccio/e2e-cli@2")
+TOOLS = ("pnpm@12.21.0", "@yarnpkg/cli-dist@4.18.1", "@verdaccio/e2e-cli@4.0.1")
+OPEN = "{kind: Registry, name: open, format: npm, anonymous: read}"
 FIRST, PASSWORD = "a first long word", "a long word of their own"
 
 
@@ -98,6 +99,17 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder / "node_modules/.bin")
 
 
+def at_the_root(app: Any) -> Any:
+    """The suite of others looks for a registry at the root of a host: there it finds the one called open."""
+
+    async def rooted(scope: Any, receive: Any, send: Any) -> None:
+        if not scope["path"].startswith("/npm/"):
+            scope = {**scope, "path": "/npm/open" + scope["path"]}
+        await app(scope, receive, send)
+
+    return rooted
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     kept: dict[type[Any], Any] = {Blobs: FileBlobs(tmp_path / "blobs")}
@@ -107,7 +119,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         people = [UserDocument(name=name, roles=["developer", "admin"]) for name in ("dev", "other")]
         access.apply(uow, SYSTEM, people)
         documents = load_documents(
-            "kind: Team\nname: storefront\n---\n" + document, "p.yaml", by_kind(catalog.KINDS)
+            f"kind: Team\nname: storefront\n---\n{OPEN}\n---\n{document}", "p.yaml", by_kind(catalog.KINDS)
         )
         catalog.apply(uow, SYSTEM, [each for each, _ in documents])
     with database.begin() as uow:
@@ -115,7 +127,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path / "home"
     (folder / "project").mkdir(parents=True)
     (folder / "project/index.js").write_text("module.exports = 7\n")
-    with serving(npm.create_app(database)) as url:
+    with serving(at_the_root(npm.create_app(database))) as url:
         # a client that leaves the loopback's number alone would take it for another host
         made = Place(folder, url.replace("127.0.0.1", "localhost"), token, database)
         made.version("1.0.0")
@@ -219,3 +231,48 @@ def test_pnpm_publishes_and_installs(place: Place, command: Callable[[str], str]
     place.well(command("pnpm publish"))
     place.well(command("pnpm add"), "user")
     assert place.well("node -p 'require(\"@shop/prices\")'", "user").strip() == "7"
+
+
+def test_yarn_publishes_and_installs(place: Place, command: Callable[[str], str], tools: str) -> None:
+    """With a .yarnrc.yml."""
+    place.tools = tools
+    (place.folder / ".yarnrc.yml").write_text(
+        f"npmRegistryServer: {place.url}/npm/store-js\nnpmAuthToken: {place.token}\n"
+        "unsafeHttpWhitelist: [localhost]\nnodeLinker: node-modules\nenableTelemetry: false\n"
+        "npmMinimalAgeGate: 0\nenableImmutableInstalls: false\n"
+    )
+    (place.folder / "project/yarn.lock").touch()
+    place.well("yarn install && yarn npm publish")
+    (place.folder / "user").mkdir()
+    (place.folder / "user/package.json").write_text('{"name": "user", "version": "1.0.0"}')
+    (place.folder / "user/yarn.lock").touch()
+    place.well(command("yarn add"), "user")
+    assert place.well("node -p 'require(\"@shop/prices\")'", "user").strip() == "7"
+
+
+@pytest.mark.parametrize(
+    ("client", "without"),
+    [
+        (
+            "npm",
+            ["package-names"],
+        ),  # it publishes a name with capitals, which npm does not take for new packages
+        ("pnpm", ["package-names"]),
+        # the last two fetch plug-ins that not every source of packages has
+        ("yarn-modern", ["package-names", "login", "deprecate", "ping"]),
+    ],
+)
+def test_the_suite_that_registries_are_tested_with(
+    place: Place, tools: str, client: str, without: list[str]
+) -> None:
+    """@verdaccio/e2e-cli, also with the checks that it knows others to fail."""
+    place.tools = tools
+    program = {"npm": "npm", "pnpm": "pnpm", "yarn-modern": "yarn"}[client]
+    where = shutil.which(program, path=f"{tools}:{os.environ['PATH']}")
+    skipped = " ".join(f"--skip-test {each}" for each in without)
+    done = place.run(
+        f"E2E_PENDING_CONTRACT_CHECKS=true verdaccio-e2e --registry {place.url} --token {place.token}"
+        f" --pm {client}={where} --timeout 120000 {skipped}"
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "0 failed" in done.stdout

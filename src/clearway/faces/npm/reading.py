@@ -102,8 +102,8 @@ async def packument(request: Request) -> Response:
 
 def _page(request: Request, page: Page, form: str) -> Response:
     packed = "gzip" in request.headers.get("accept-encoding", "")
-    tag = f'"{page.tag}{"-gzip" if packed else ""}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding"}
+    tag = f'"{page.tag}"'
+    headers = {"ETag": "W/" + tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Accept-Encoding"}
     shown = [
         each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")[:20]
     ]
@@ -150,7 +150,9 @@ async def tarball(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Packages whose name contains every word that is asked for."""
-    text = request.query_params.get("text", "")[:200]
+    if "text" not in request.query_params:
+        raise Invalid("nothing is searched for", expected="`text`, which may be empty")
+    text = request.query_params["text"][:200]
     size, start = _number(request, "size", 20, MOST_FOUND), _number(request, "from", 0, MOST_NAMES)
 
     def look(uow: UnitOfWork) -> dict[str, Any]:

@@ -170,7 +170,8 @@ def test_search_finds_by_words_of_the_name(database: Database) -> None:
     assert [each["package"]["name"] for each in ask(text="scope:shop").json()["objects"]] == ["@shop/alpha"]
     page = ask(text="alpha", size="1", **{"from": "1"}).json()
     assert (page["total"], [each["package"]["name"] for each in page["objects"]]) == (3, ["alpha-beta"])
-    assert ask(size="x").status_code == 400
+    assert ask(text="", size="x").status_code == 400
+    assert ask().status_code == 400
 
 
 def test_the_house_answers_what_clients_ask(database: Database) -> None:
