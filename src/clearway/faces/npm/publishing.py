@@ -3,7 +3,9 @@
 Rules:
 1. The body, the name of the attachment and package.json inside the tarball agree on name and version.
 2. Every digest that the client sends must be that of the bytes.
-3. Where a version's tarball is, what its digests are and who brought it is not for the client to say.
+3. What the request says that the version depends on is what package.json inside the tarball says: clients
+   install by the one, and people read the other.
+4. Where a version's tarball is, what its digests are and who brought it is not for the client to say.
 """
 
 from __future__ import annotations
@@ -55,11 +57,27 @@ class Publication:
                 f"the tarball says inside that it is {inside.name[:100]} {inside.version[:100]}",
                 expected=f"{self.name} {self.version}, as the request says",
             )
+        other = _depended(self.manifest) ^ _depended(inside.description)
+        if other:
+            raise Invalid(
+                f"the request and package.json in the tarball differ on {', '.join(sorted(other))[:200]}",
+                expected="the same dependencies in both",
+                todo="Publish with a client that packs and describes the same files.",
+            )
         for algorithm, told in self.digests.items():
             if hashes[algorithm] != told:
                 raise Invalid(f"the {algorithm} is not that of the tarball that came", todo="Publish again.")
         if self.length is not None and self.length != size:
             raise Invalid(f"{size} bytes of tarball came", expected=f"{self.length}, as the request says")
+
+
+def _depended(manifest: Mapping[str, Any]) -> set[str]:
+    """Names of what is installed along; clients write optional ones in one place or in both."""
+    found: set[str] = set()
+    for key in ("dependencies", "optionalDependencies"):
+        value = manifest.get(key)
+        found |= set(value) if isinstance(value, dict) else set()
+    return found
 
 
 def mapping(value: Any, what: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from clearway.storage import Blobs, UnitOfWork
 
 from . import desk, packuments
 
-MOST_KEPT = 256 << 20  # bytes of all that is kept
+MOST_KEPT = 64 << 20  # bytes of all that is kept
 MOST_FOUND = 250
 MOST_NAMES = 5000  # that a search looks at
 

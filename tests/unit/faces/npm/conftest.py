@@ -12,6 +12,8 @@ from databases import make_database
 
 from clearway import access, catalog
 from clearway.access import UserDocument
+from clearway.artifacts import Signer
+from clearway.artifacts.ports import MemorySigner
 from clearway.kernel import SYSTEM, by_kind, load_documents
 from clearway.storage import Blobs, Database, FileBlobs
 
@@ -28,7 +30,7 @@ PLATFORM = """
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    tools: dict[type[Any], Any] = {Blobs: FileBlobs(tmp_path / "blobs")}
+    tools: dict[type[Any], Any] = {Blobs: FileBlobs(tmp_path / "blobs"), Signer: MemorySigner()}
     database = make_database(tmp_path, clock=lambda: datetime.now(UTC), tools=tools)
     with database.begin() as uow:
         people = [UserDocument(name="dev", roles=["developer"]), UserDocument(name="admin", roles=["admin"])]

@@ -27,6 +27,7 @@ def test_a_tarball_is_what_the_request_says(database: Database) -> None:
     http, content = client(database), tarball()
     good = document(content)
     lies: list[Any] = [document(tarball("other")), document(tarball(version="2.0.0"))]
+    lies += [document(tarball(dependencies={"hidden": "1"})), document(content, dependencies={"false": "1"})]
     for path, value in [
         (("name",), "other"),
         (("_id",), "other"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from npm_packages import NAME, SCOPED, client, document, publish, put, stored, tarball
 
-from clearway import access
+from clearway import access, artifacts, catalog
 from clearway.faces.npm import packuments, reading
-from clearway.kernel import Actor
+from clearway.kernel import SYSTEM, Actor
 from clearway.storage import Database
 
 FIRST, PASSWORD = "a first long word", "a long word of their own"
@@ -74,6 +75,31 @@ def test_what_is_published_never_changes(database: Database) -> None:
     assert other.status_code == 409
     assert "never changes" in other.json()["error"]
     assert stored(database) == before
+
+
+def test_of_those_who_publish_one_version_at_once_one_wins(database: Database) -> None:
+    """The others are told; what is read is what the winner sent."""
+    contents = [tarball(members={"package/x": bytes([n])}) for n in range(4)]
+    https = [client(database) for _ in contents]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda each: put(each[0], document(each[1])), zip(https, contents, strict=True)))
+    assert sorted(each.status_code for each in done) == [201, 409, 409, 409]
+    (winner,) = [content for each, content in zip(done, contents, strict=True) if each.status_code == 201]
+    assert https[0].get(f"/npm/js/{NAME}/-/{NAME}-1.0.0.tgz").content == winner
+
+
+def test_what_is_promoted_is_installed_from_there(database: Database) -> None:
+    """With its manifest and its tag; nobody can unpublish it."""
+    http = client(database)
+    content = publish(http, SCOPED, dependencies={"left": "1"})
+    with database.begin() as uow:
+        source, target = (catalog.registry(uow, name) for name in ("js", "released"))
+        found = artifacts.closure(uow, source, SCOPED, "1.0.0")
+        digests = [each.digest for each in found.files]
+        artifacts.promote(uow, SYSTEM, source, target, SCOPED, "1.0.0", reason="tested", proven=digests)
+    there = http.get(f"/npm/released/{SCOPED}").json()
+    assert there["dist-tags"] == {"latest": "1.0.0"}
+    assert http.get(there["versions"]["1.0.0"]["dist"]["tarball"]).content == content
 
 
 def test_tags_move_and_go(database: Database) -> None:
