@@ -54,7 +54,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pypiserver_goes_from_init_to_prod(system: System, repository: Path, tmp_path: Path) -> None:
     """init, build, release, promote: and pip installs from it through the router afterwards."""
     system.up()
-    packages = tmp_path / "packages"
+    packages = tmp_path / "uploaded"
     assert "pypiserver" in system.cli("init", cwd=repository).stdout
     _open_for_uploads(repository / "clearway.yaml", packages)
     git(repository, "add", "clearway.yaml")
